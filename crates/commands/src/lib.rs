@@ -1,0 +1,1 @@
+//! Command, context and effect types, and every data command.

@@ -1,0 +1,1 @@
+//! The redis.conf grammar and the typed table of directives.

@@ -1,0 +1,1 @@
+//! Values, their encodings, and the sharded keyspace.

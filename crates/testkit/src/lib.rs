@@ -1,0 +1,1 @@
+//! Transcripts, a history checker and a throw-away CA for tests.

@@ -1,0 +1,1 @@
+//! tls-* directives made into rustls configurations.

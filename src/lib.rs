@@ -1,0 +1,1 @@
+//! The server: sockets, sessions, workers, TLS accept and cron.

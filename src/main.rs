@@ -1,0 +1,3 @@
+//! The `redis-server` binary.
+
+fn main() {}
