@@ -101,6 +101,32 @@ impl<'a> From<&'a [u8]> for Item<'a> {
     }
 }
 
+/// Bytes to be compared with many elements: the number that they spell is worked out once.
+#[derive(Clone, Copy, Debug)]
+pub struct Needle<'a> {
+    bytes: &'a [u8],
+    number: Option<i64>,
+}
+
+impl<'a> Needle<'a> {
+    /// A needle to look for `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            number: parse_integer(bytes),
+        }
+    }
+
+    /// Whether `item` is these bytes.
+    #[inline]
+    pub fn matches(&self, item: Item<'_>) -> bool {
+        match item {
+            Item::Bytes(bytes) => bytes == self.bytes,
+            Item::Integer(value) => Some(value) == self.number,
+        }
+    }
+}
+
 /// The number that `bytes` spell, if they are exactly how that number is written: no sign but a leading minus, no leading zeros, no blanks, within `i64`.
 ///
 /// So a number can stand for the bytes and give them back. This is what decides between the string and the integer encodings everywhere in Redis.

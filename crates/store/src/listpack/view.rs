@@ -2,7 +2,7 @@
 
 use super::codec::{decode, entry_before};
 use super::{COUNT_UNKNOWN, HEADER};
-use crate::item::Item;
+use crate::item::{Item, Needle};
 use crate::random::{Random, below};
 
 /// Where an entry begins: an offset into the bytes, good until the listpack changes.
@@ -24,6 +24,11 @@ impl<'a> View<'a> {
     /// A view of `bytes`, which may be any bytes: whatever is malformed reads as the end.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
+    }
+
+    /// The bytes in Redis' format.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// The element at `place` and the place after it; `None` at the end.
@@ -85,15 +90,11 @@ impl<'a> View<'a> {
 
     /// The first element equal to `needle` among every `stride`-th element from `from` on: its place.
     pub fn find(&self, needle: &[u8], stride: usize, from: Place) -> Option<Place> {
-        let number = Item::Bytes(needle).integer();
+        let needle = Needle::new(needle);
         let mut place = from;
         loop {
             let (item, mut next) = self.entry(place)?;
-            let found = match item {
-                Item::Bytes(bytes) => bytes == needle,
-                Item::Integer(value) => Some(value) == number,
-            };
-            if found {
+            if needle.matches(item) {
                 return Some(place);
             }
             for _ in 1..stride {

@@ -1,0 +1,75 @@
+//! The names of types and encodings.
+
+/// What TYPE says of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A sorted set.
+    ZSet,
+    /// A hash.
+    Hash,
+}
+
+impl Kind {
+    /// The name in TYPE's reply and SCAN's TYPE option.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::ZSet => "zset",
+            Self::Hash => "hash",
+        }
+    }
+}
+
+/// What OBJECT ENCODING says of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A string that spells an integer.
+    Int,
+    /// A string of up to 44 bytes.
+    Embstr,
+    /// A longer string, or one that was changed in place.
+    Raw,
+    /// A short list, set, hash or sorted set in one run of bytes.
+    Listpack,
+    /// A longer list.
+    Quicklist,
+    /// A short set of integers.
+    Intset,
+    /// A longer set or hash.
+    Hashtable,
+    /// A longer sorted set.
+    Skiplist,
+}
+
+impl Encoding {
+    /// The name in OBJECT ENCODING's reply.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Embstr => "embstr",
+            Self::Raw => "raw",
+            Self::Listpack => "listpack",
+            Self::Quicklist => "quicklist",
+            Self::Intset => "intset",
+            Self::Hashtable => "hashtable",
+            Self::Skiplist => "skiplist",
+        }
+    }
+}
+
+/// The size of `total` things from (how many were measured, their size together).
+pub(crate) fn scaled((count, bytes): (usize, usize), total: usize) -> usize {
+    if count == 0 {
+        0
+    } else {
+        (bytes as f64 / count as f64 * total as f64) as usize
+    }
+}
