@@ -1,5 +1,15 @@
 //! Signed 64-bit integers in decimal.
 
+use super::FixedText;
+
+/// `value` in decimal.
+#[inline]
+pub fn format_i64(value: i64) -> FixedText {
+    let mut text = FixedText::default();
+    text.push(itoa::Buffer::new().format(value).as_bytes());
+    text
+}
+
 /// A whole decimal number as Redis' `string2ll` takes it: within 64 bits, and written as Redis itself would write it (no plus
 /// sign, no leading zero, no blank, no `-0`).
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -50,7 +60,9 @@ mod tests {
             i64::MIN,
             i64::MIN + 1,
         ] {
-            assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
+            let text = format_i64(value);
+            assert_eq!(&*text, value.to_string().as_bytes());
+            assert_eq!(parse_i64(&text), Some(value));
         }
     }
 
