@@ -6,6 +6,7 @@ pub mod item;
 pub mod list;
 pub mod listpack;
 pub mod random;
+pub mod table;
 pub mod tuning;
 
 pub use encoding::{Encoding, Kind};
