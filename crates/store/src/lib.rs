@@ -1,6 +1,7 @@
 //! Values, their encodings, and the sharded keyspace.
 
 pub mod encoding;
+pub mod expiry;
 pub mod intset;
 pub mod item;
 pub mod list;
