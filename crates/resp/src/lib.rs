@@ -9,11 +9,13 @@ mod inline;
 pub mod number;
 mod output;
 mod protocol_error;
+mod reply;
 mod request;
 mod writer;
 
 pub use inline::split_words;
 pub use output::{Deferred, Mark, Output};
 pub use protocol_error::ProtocolError;
+pub use reply::{ReplyError, ReplyParser, Value};
 pub use request::{ArgRange, Limits, Parse, Parser, Request, Trust};
 pub use writer::{Aggregate, Proto, Writer};
