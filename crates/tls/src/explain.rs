@@ -29,6 +29,7 @@ pub enum Cause {
     CertificateName,
     CertificatePurpose,
     BadCertificate,
+    BadSignature,
     NoCertificate,
     NoSharedCipher,
     NoSharedGroup,
@@ -188,6 +189,11 @@ fn of_certificate(error: &CertificateError, side: Side) -> Explanation {
                     "issue it with extendedKeyUsage serverAuth, or without that extension"
                 }
             },
+        ),
+        CertificateError::BadSignature => new(
+            Cause::BadSignature,
+            "a signature of the peer is invalid: its key is not its certificate's, or its CA only has the name of one trusted here",
+            "see that key, certificate and CA of the peer belong together, and that tls-ca-cert-file has the present CA",
         ),
         CertificateError::Other(other) if other.0.is::<BeforeV3>() => new(
             Cause::CertificateBeforeV3,
