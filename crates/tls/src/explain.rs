@@ -242,7 +242,9 @@ fn of_incompatible(why: &PeerIncompatible) -> Explanation {
             "the two ends have no signature scheme in common for the certificate's key",
             "use a certificate with an ECDSA P-256 or RSA 2048 key",
         ),
-        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        // The extension is what a client older than TLS 1.2 lacks.
+        PeerIncompatible::SignatureAlgorithmsExtensionRequired
+        | PeerIncompatible::ServerDoesNotSupportTls12Or13
         | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::Tls12NotOffered

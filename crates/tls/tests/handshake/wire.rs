@@ -80,6 +80,7 @@ pub(crate) fn handshake(
     name: ServerName<'static>,
 ) -> Outcome {
     let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
+    assert_eq!(tls::PeerIdentity::of(&server), None);
     let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
     let (mut at_server, mut at_client) = (Ok(()), Ok(()));
     loop {
@@ -94,6 +95,12 @@ pub(crate) fn handshake(
             || at_client.is_err()
             || (!server.is_handshaking() && !client.is_handshaking())
     );
+    // A client that was refused has no identity, however far the handshake had come.
+    assert_eq!(
+        tls::PeerIdentity::of(&server).is_some(),
+        !server.is_handshaking()
+    );
+    assert!(at_server.is_ok() || tls::PeerIdentity::of(&server).is_none() || at_client.is_err());
     Outcome {
         server: at_server.map(|()| server),
         client: at_client.map(|()| client),
