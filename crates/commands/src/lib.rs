@@ -1,1 +1,31 @@
 //! Command, context and effect types, and every data command.
+//!
+//! A data command is a [`DataCommand`] constant with its handler under it, in the file of its family. A handler is a plain
+//! function over a context and the call's words: it parses all of them, looks its keys up, acts, commits and replies. It
+//! sees no socket, lock, clock or task.
+
+mod args;
+mod command;
+mod context;
+mod effects;
+mod error;
+mod handler;
+pub mod keys;
+mod space;
+pub mod string;
+
+pub use args::{Args, scan_cursor};
+pub use command::{Arity, Categories, Command, Flags, Group};
+pub use context::{Call, Now, ReadCtx, Rng, Settings, WriteCtx};
+pub use effects::{Audience, Effects, EventClass, KeyEvent, Logged};
+pub use error::{CommandError, printable};
+pub use handler::{DataCommand, Handler, Reply};
+pub use space::{
+    Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, Value, WriteSpace,
+};
+
+/// Every data command, family by family.
+#[must_use]
+pub fn all() -> Vec<&'static DataCommand> {
+    [string::COMMANDS].concat()
+}

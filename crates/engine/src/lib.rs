@@ -1,1 +1,37 @@
-//! The one place that executes commands.
+//! The one place that executes commands: locks, admission, call, effects, transactions, walks, counters.
+//!
+//! A thread has an [`Executor`]; a connection has a [`Session`] and hands it, with the words of a call, to the executor of
+//! the thread it is on. [`Step`] says what the connection does next. Nothing here opens a socket, spawns a task or reads
+//! the clock; the layer above implements [`Host`] and drives the steps.
+
+mod admission;
+pub mod clients;
+mod engine;
+mod errors;
+mod executor;
+pub mod failpoint;
+mod handler;
+mod holding;
+mod host;
+pub mod keyspace;
+mod locks;
+mod registry;
+mod session;
+mod session_ctx;
+mod stats;
+pub mod transaction;
+mod walk;
+mod world;
+
+pub use engine::{Engine, Layout};
+pub use executor::{Executor, Step, Wait};
+pub use handler::{EngineCommand, Flow, Handler, HostRequest};
+pub use holding::{HoldFn, Holding};
+pub use host::Host;
+pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};
+pub use registry::{Registry, Row};
+pub use session::{ReplyMode, Session};
+pub use session_ctx::SessionCtx;
+pub use stats::{CallStats, Counter, Stats, ThreadStats};
+pub use walk::{Filter, Walk};
+pub use world::{Pause, PauseScope, World};

@@ -16,6 +16,13 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type of this name, whatever its case.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        [Self::String, Self::List, Self::Set, Self::ZSet, Self::Hash]
+            .into_iter()
+            .find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()))
+    }
+
     /// The name in TYPE's reply and SCAN's TYPE option.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,18 +1,36 @@
 //! Values, their encodings, and the sharded keyspace.
 
+pub mod access;
+pub mod db;
 pub mod encoding;
 pub mod expiry;
+pub mod glob;
 pub mod intset;
 pub mod item;
 pub mod list;
 pub mod listpack;
+pub mod object;
 pub mod random;
+pub mod shard;
+pub mod slot;
+pub mod sync;
 pub mod table;
 pub mod tuning;
+pub mod watch;
 
+pub use access::AccessPolicy;
+pub use db::{
+    Db, NewString, Put, SHARED_STRING_MIN, Spot, cardinality, entry_of_object, kind_of, object_of,
+    object_of_mut, string_of,
+};
 pub use encoding::{Encoding, Kind};
+pub use entry::{Entry, ValueRef};
 pub use intset::Intset;
 pub use item::{Item, Needle, parse_integer};
 pub use list::List;
 pub use listpack::Listpack;
+pub use object::Object;
+pub use shard::Shard;
+pub use table::HashSeed;
 pub use tuning::Tuning;
+pub use watch::{WatchMark, Watchers};

@@ -29,7 +29,6 @@ pub enum Cause {
     CertificateName,
     CertificatePurpose,
     BadCertificate,
-    BadSignature,
     NoCertificate,
     NoSharedCipher,
     NoSharedGroup,
@@ -190,11 +189,6 @@ fn of_certificate(error: &CertificateError, side: Side) -> Explanation {
                 }
             },
         ),
-        CertificateError::BadSignature => new(
-            Cause::BadSignature,
-            "a signature of the peer is invalid: its key is not its certificate's, or its CA only has the name of one trusted here",
-            "see that key, certificate and CA of the peer belong together, and that tls-ca-cert-file has the present CA",
-        ),
         CertificateError::Other(other) if other.0.is::<BeforeV3>() => new(
             Cause::CertificateBeforeV3,
             "the peer's certificate is X.509 version 1, which is refused",
@@ -242,9 +236,7 @@ fn of_incompatible(why: &PeerIncompatible) -> Explanation {
             "the two ends have no signature scheme in common for the certificate's key",
             "use a certificate with an ECDSA P-256 or RSA 2048 key",
         ),
-        // The extension is what a client older than TLS 1.2 lacks.
-        PeerIncompatible::SignatureAlgorithmsExtensionRequired
-        | PeerIncompatible::ServerDoesNotSupportTls12Or13
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
         | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::Tls12NotOffered

@@ -23,10 +23,6 @@ pub struct Negotiated {
 impl Negotiated {
     /// Reads it from either side's connection; `None` before the handshake is done.
     pub fn of(connection: &CommonState) -> Option<Self> {
-        // Versions and ciphers are agreed on early; only the end of the handshake says that the peer was verified.
-        if connection.is_handshaking() {
-            return None;
-        }
         Some(Self {
             version: openssl_protocol_name(connection.protocol_version()?),
             cipher: openssl_cipher_name(connection.negotiated_cipher_suite()?.suite()),

@@ -12,7 +12,7 @@ use std::mem::replace;
 use entry::{Entry, Member, Pair, Scored, Thin};
 
 use self::bucket::{Bucket, Chain, Contents, Spot};
-pub use self::place::{Occupied, Place, Vacant};
+pub use self::place::{Located, Occupied, Place, Vacant};
 use self::seed::tag_of;
 pub use self::seed::{Fingerprint, HashSeed, Position};
 pub use self::walk::TableStats;

@@ -3,7 +3,7 @@
 use std::mem::replace;
 
 use super::bucket::Spot;
-use super::{HashSeed, Keyed, Table};
+use super::{HashSeed, Keyed, Table, tag_of};
 
 /// What a lookup found.
 #[derive(Debug)]
@@ -84,6 +84,39 @@ impl<'a, E: Keyed> Vacant<'a, E> {
     /// Adds the element that was looked for.
     pub fn insert(self, seed: HashSeed, element: E) -> &'a mut E {
         self.table.insert(seed, self.hash, element)
+    }
+}
+
+/// Where an element is, as a value that borrows nothing.
+///
+/// It holds until the table is next changed; after that it may name another element or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Located {
+    index: usize,
+    spot: Spot,
+}
+
+impl<E: Keyed> Table<E> {
+    /// Where the element with this key is.
+    #[inline]
+    pub fn locate(&self, hash: u64, key: &[u8]) -> Option<Located> {
+        let index = self.index_of(hash);
+        let spot = self
+            .bucket(index)?
+            .spot(tag_of(hash), |element| element.key() == key)?;
+        Some(Located { index, spot })
+    }
+
+    /// The element at a place found before.
+    #[inline]
+    pub fn at(&self, located: Located) -> Option<&E> {
+        self.bucket(located.index)?.at(located.spot)
+    }
+
+    /// The element at a place found before, to be changed (but for its key).
+    #[inline]
+    pub fn at_mut(&mut self, located: Located) -> Option<&mut E> {
+        self.bucket_mut(located.index)?.at_mut(located.spot)
     }
 }
 

@@ -1,0 +1,138 @@
+//! Reading a call's words: keys, numbers, options.
+
+use crate::error::CommandError;
+
+/// The words of a call behind the command's name (and behind a subcommand's), read from left to right.
+///
+/// A handler reads all of them before it acts and ends with [`Args::finish`], so that a leftover word is a syntax error.
+#[derive(Clone, Debug)]
+pub struct Args<'a> {
+    words: &'a [&'a [u8]],
+}
+
+impl<'a> Args<'a> {
+    /// Arguments over the words that are left to read.
+    #[must_use]
+    pub fn new(words: &'a [&'a [u8]]) -> Self {
+        Self { words }
+    }
+
+    /// How many words are left.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether all words have been read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// All words that are left, read at once.
+    pub fn rest(&mut self) -> &'a [&'a [u8]] {
+        std::mem::take(&mut self.words)
+    }
+
+    /// The words that are left, without reading them.
+    #[must_use]
+    pub fn peek_all(&self) -> &'a [&'a [u8]] {
+        self.words
+    }
+
+    /// The next word, if any, without reading it.
+    #[must_use]
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.words.first().copied()
+    }
+
+    /// The next word, if there is one.
+    pub fn next_word(&mut self) -> Option<&'a [u8]> {
+        let (first, rest) = self.words.split_first()?;
+        self.words = rest;
+        Some(first)
+    }
+
+    /// The next word; a syntax error where there is none.
+    pub fn bytes(&mut self) -> Result<&'a [u8], CommandError> {
+        self.next_word().ok_or(CommandError::Syntax)
+    }
+
+    /// The next word, which names a key.
+    pub fn key(&mut self) -> Result<&'a [u8], CommandError> {
+        self.bytes()
+    }
+
+    /// The next `count` words; a syntax error where there are fewer.
+    pub fn take(&mut self, count: usize) -> Result<&'a [&'a [u8]], CommandError> {
+        let (taken, rest) = self
+            .words
+            .split_at_checked(count)
+            .ok_or(CommandError::Syntax)?;
+        self.words = rest;
+        Ok(taken)
+    }
+
+    /// The next word as a 64-bit integer in Redis' strict notation.
+    pub fn int(&mut self) -> Result<i64, CommandError> {
+        self.int_or(CommandError::NotInteger)
+    }
+
+    /// The next word as a 64-bit integer, `error` where it is none.
+    pub fn int_or(&mut self, error: CommandError) -> Result<i64, CommandError> {
+        resp::number::parse_i64(self.bytes()?).ok_or(error)
+    }
+
+    /// The next word as an integer of the type `N`, `error` where it is none or out of `range`.
+    pub fn int_in(
+        &mut self,
+        range: std::ops::RangeInclusive<i64>,
+        error: CommandError,
+    ) -> Result<i64, CommandError> {
+        let word = self.bytes()?;
+        resp::number::parse_i64(word)
+            .filter(|value| range.contains(value))
+            .ok_or(error)
+    }
+
+    /// The next word as a floating point number (NaN is none).
+    pub fn float(&mut self) -> Result<f64, CommandError> {
+        resp::number::parse_double(self.bytes()?).ok_or(CommandError::NotFloat)
+    }
+
+    /// Reads the next word when it is `flag`, whatever its case.
+    pub fn flag(&mut self, flag: &str) -> bool {
+        let found = self
+            .peek()
+            .is_some_and(|word| word.eq_ignore_ascii_case(flag.as_bytes()));
+        if found {
+            self.words = &self.words[1..];
+        }
+        found
+    }
+
+    /// Reads the next word when it is one of `choices`, and returns what stands beside it.
+    pub fn one_of<T: Copy>(&mut self, choices: &[(&str, T)]) -> Option<T> {
+        let word = self.peek()?;
+        let (_, choice) = choices
+            .iter()
+            .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()))?;
+        self.words = &self.words[1..];
+        Some(*choice)
+    }
+
+    /// Ends reading: a syntax error when a word is left.
+    pub fn finish(&self) -> Result<(), CommandError> {
+        if self.words.is_empty() {
+            Ok(())
+        } else {
+            Err(CommandError::Syntax)
+        }
+    }
+}
+
+/// The cursor of SCAN, HSCAN, SSCAN and ZSCAN: an unsigned number in plain decimal notation (parseScanCursorOrReply).
+pub fn scan_cursor(word: &[u8]) -> Result<u64, CommandError> {
+    let text = std::str::from_utf8(word).map_err(|_| CommandError::InvalidCursor)?;
+    text.parse().map_err(|_| CommandError::InvalidCursor)
+}

@@ -1,0 +1,154 @@
+//! What a call did beside its reply, as plain data that the engine carries out.
+
+use bitflags::bitflags;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use store::Object;
+
+bitflags! {
+    /// Classes of keyspace events (notify-keyspace-events, Redis 7.2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct EventClass: u32 {
+        /// `K`: publish on `__keyspace@<db>__:<key>`.
+        const KEYSPACE = 1;
+        /// `E`: publish on `__keyevent@<db>__:<event>`.
+        const KEYEVENT = 1 << 1;
+        /// `g`: DEL, EXPIRE, RENAME and other generic commands.
+        const GENERIC = 1 << 2;
+        /// `$`: strings.
+        const STRING = 1 << 3;
+        /// `l`: lists.
+        const LIST = 1 << 4;
+        /// `s`: sets.
+        const SET = 1 << 5;
+        /// `h`: hashes.
+        const HASH = 1 << 6;
+        /// `z`: sorted sets.
+        const ZSET = 1 << 7;
+        /// `x`: keys that expired.
+        const EXPIRED = 1 << 8;
+        /// `e`: keys that were evicted.
+        const EVICTED = 1 << 9;
+        /// `t`: streams.
+        const STREAM = 1 << 10;
+        /// `m`: misses of reads.
+        const KEY_MISS = 1 << 11;
+        /// `d`: events of modules.
+        const MODULE = 1 << 12;
+        /// `n`: new keys.
+        const NEW = 1 << 13;
+    }
+}
+
+/// One keyspace event, in the order in which Redis would publish it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// The class that notify-keyspace-events must name.
+    pub class: EventClass,
+    /// The event's name.
+    pub name: &'static str,
+    /// The key.
+    pub key: Bytes,
+    /// The key's database.
+    pub db: u16,
+}
+
+/// A command for the log in place of, or beside, the client's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// The database it is to run in.
+    pub db: u16,
+    /// The words.
+    pub words: Vec<Bytes>,
+}
+
+/// What somebody listens to just now. Nothing else is recorded, so that effects without an audience cost nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Audience {
+    /// Classes of keyspace events that are published.
+    pub events: EventClass,
+    /// Whether the replication log is being written.
+    pub log: bool,
+    /// Whether changed keys are reported (client-side caching).
+    pub changes: bool,
+}
+
+/// What a call did beside its reply.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Who listens.
+    pub audience: Audience,
+    /// How many changes were made, as `rdb_changes_since_last_save` counts them.
+    pub dirty: u64,
+    /// Keyspace events in order.
+    pub events: Vec<KeyEvent>,
+    /// Keys that changed, with their database (recorded for `Audience::changes`).
+    pub changed: Vec<(u16, Bytes)>,
+    /// Deletions of expired keys, which precede the call's own words in the log.
+    pub log_before: Vec<Logged>,
+    /// What the log gets in place of the call's own words.
+    pub log_instead: Option<SmallVec<[Logged; 1]>>,
+    /// Values whose freeing may take long; they are dropped off the worker.
+    pub garbage: Vec<Object>,
+    /// Keys that were deleted because they had expired.
+    pub expired: u64,
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+}
+
+impl Effects {
+    /// Makes it ready for the next call; buffers are kept.
+    pub fn reset(&mut self, audience: Audience) {
+        self.audience = audience;
+        self.dirty = 0;
+        self.expired = 0;
+        self.hits = 0;
+        self.misses = 0;
+        self.log_instead = None;
+        if !self.events.is_empty() {
+            self.events.clear();
+        }
+        if !self.changed.is_empty() {
+            self.changed.clear();
+        }
+        if !self.log_before.is_empty() {
+            self.log_before.clear();
+        }
+        if !self.garbage.is_empty() {
+            self.garbage.clear();
+        }
+    }
+
+    /// Records a keyspace event of `key`.
+    pub fn event(&mut self, class: EventClass, name: &'static str, db: u16, key: &[u8]) {
+        if self.audience.events.intersects(class) {
+            self.events.push(KeyEvent {
+                class,
+                name,
+                key: Bytes::copy_from_slice(key),
+                db,
+            });
+        }
+    }
+
+    /// Puts `words` into the log in place of the call's own words. Called more than once, all of them are logged in order.
+    ///
+    /// The words are only built when the log has readers: `words` is called then.
+    pub fn log<const N: usize>(&mut self, db: u16, words: impl FnOnce() -> [Bytes; N]) {
+        if self.audience.log {
+            self.log_instead.get_or_insert_default().push(Logged {
+                db,
+                words: words().into(),
+            });
+        }
+    }
+
+    /// Keeps the call out of the log although it may have changed something.
+    pub fn log_nothing(&mut self) {
+        if self.audience.log {
+            self.log_instead.get_or_insert_default();
+        }
+    }
+}

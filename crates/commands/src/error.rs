@@ -1,0 +1,137 @@
+//! The errors that a command can answer with, and their exact text.
+
+use std::borrow::Cow;
+
+/// An error reply. The connection lives on.
+///
+/// Every variant's text is Redis' own ([`CommandError::text`] is the only place that has it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the text of each variant stands in `text`")]
+pub enum CommandError {
+    WrongType,
+    NoAuth,
+    NotInTransaction,
+    OutOfMemory,
+    NestedMulti,
+    ExecWithoutMulti,
+    DiscardWithoutMulti,
+    WatchInMulti,
+    ExecAborted,
+    NotInteger,
+    NotFloat,
+    Syntax,
+    NoSuchKey,
+    OutOfRange,
+    IndexOutOfRange,
+    OffsetOutOfRange,
+    IncrementOverflow,
+    IncrementNotFinite,
+    StringTooLong,
+    BitOffset,
+    BitValue,
+    DbIndexOutOfRange,
+    FirstDbIndex,
+    SecondDbIndex,
+    SameObject,
+    InvalidCursor,
+    TimeoutNotFloat,
+    TimeoutNegative,
+    TimeoutOutOfRange,
+    MustBePositive,
+    /// Wrong number of arguments for the command of this full name.
+    Arity(Cow<'static, str>),
+    /// "invalid expire time" in the command of this name.
+    InvalidExpire(&'static str),
+    /// A command that does not exist; the words are the beginning of its arguments, ready for the text.
+    UnknownCommand {
+        name: String,
+        words: String,
+    },
+    /// A subcommand that the container of this name does not have.
+    UnknownSubcommand {
+        given: Box<[u8]>,
+        container: String,
+    },
+}
+
+impl CommandError {
+    /// The reply's text, error code included, without the leading `-` and the line end.
+    #[must_use]
+    pub fn text(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::NoAuth => "NOAUTH Authentication required.",
+            Self::NotInTransaction => "ERR Command not allowed inside a transaction",
+            Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            Self::NestedMulti => "ERR MULTI calls can not be nested",
+            Self::ExecWithoutMulti => "ERR EXEC without MULTI",
+            Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",
+            Self::WatchInMulti => "ERR WATCH inside MULTI is not allowed",
+            Self::ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
+            Self::NotInteger => "ERR value is not an integer or out of range",
+            Self::NotFloat => "ERR value is not a valid float",
+            Self::Syntax => "ERR syntax error",
+            Self::NoSuchKey => "ERR no such key",
+            Self::OutOfRange => "ERR value is out of range",
+            Self::IndexOutOfRange => "ERR index out of range",
+            Self::OffsetOutOfRange => "ERR offset is out of range",
+            Self::IncrementOverflow => "ERR increment or decrement would overflow",
+            Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
+            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            Self::BitOffset => "ERR bit offset is not an integer or out of range",
+            Self::BitValue => "ERR bit is not an integer or out of range",
+            Self::DbIndexOutOfRange => "ERR DB index is out of range",
+            Self::FirstDbIndex => "ERR invalid first DB index",
+            Self::SecondDbIndex => "ERR invalid second DB index",
+            Self::SameObject => "ERR source and destination objects are the same",
+            Self::InvalidCursor => "ERR invalid cursor",
+            Self::TimeoutNotFloat => "ERR timeout is not a float or out of range",
+            Self::TimeoutNegative => "ERR timeout is negative",
+            Self::TimeoutOutOfRange => "ERR timeout is out of range",
+            Self::MustBePositive => "ERR value is out of range, must be positive",
+            Self::Arity(command) => {
+                return format!("ERR wrong number of arguments for '{command}' command").into();
+            }
+            Self::InvalidExpire(command) => {
+                return format!("ERR invalid expire time in '{command}' command").into();
+            }
+            Self::UnknownCommand { name, words } => {
+                return format!("ERR unknown command '{name}', with args beginning with: {words}")
+                    .into();
+            }
+            Self::UnknownSubcommand { given, container } => {
+                let given = printable(given, 128);
+                return format!("ERR unknown subcommand '{given}'. Try {container} HELP.").into();
+            }
+        })
+    }
+}
+
+impl CommandError {
+    /// The error of a call whose command does not exist (commandCheckExistence, Redis 7.2): the name and the first
+    /// arguments, 128 bytes of each at most.
+    #[must_use]
+    pub fn unknown_command(argv: &[&[u8]]) -> Self {
+        let Some((name, arguments)) = argv.split_first() else {
+            return Self::Syntax;
+        };
+        let mut words = String::new();
+        for word in arguments {
+            if words.len() >= 128 {
+                break;
+            }
+            let shown = printable(word, 128 - words.len());
+            words.push_str(&format!("'{shown}' "));
+        }
+        Self::UnknownCommand {
+            name: printable(name, 128),
+            words,
+        }
+    }
+}
+
+/// At most `limit` bytes of a word given by a client, for an error text.
+#[must_use]
+pub fn printable(word: &[u8], limit: usize) -> String {
+    String::from_utf8_lossy(&word[..word.len().min(limit)]).into_owned()
+}

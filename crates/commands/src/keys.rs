@@ -1,0 +1,316 @@
+//! Where a command's keys stand among its words, and how they are found in a call.
+
+use bitflags::bitflags;
+use smallvec::SmallVec;
+
+/// One rule that finds keys (key specifications, Redis 7.0).
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// What the command does with the keys found.
+    pub flags: KeyFlags,
+    /// Where the search starts.
+    pub begin: BeginSearch,
+    /// How the keys are counted from there.
+    pub find: FindKeys,
+}
+
+/// Where a key specification starts to look.
+#[derive(Clone, Copy, Debug)]
+pub enum BeginSearch {
+    /// At this word; the command's name is word 0.
+    Index(usize),
+    /// After this word, sought from `from` on; a negative `from` counts from the end and seeks backwards.
+    Keyword {
+        /// The word, compared without regard to case.
+        word: &'static str,
+        /// The word to start from.
+        from: i32,
+    },
+    /// Cannot be described (`unknown` in COMMAND INFO); the command's own rule finds it.
+    Rule(fn(&[&[u8]]) -> Reach),
+}
+
+/// What a command's own rule finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// No key in this call.
+    Nothing,
+    /// The key at this word.
+    Key(usize),
+    /// Keys that the words do not name (SORT BY a pattern): the call needs every shard.
+    Everything,
+}
+
+/// What searching a call for keys came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// The keys found are all of them.
+    Complete,
+    /// The call has not the form that the rule expects, so that it names no key; the command itself will refuse it.
+    Malformed,
+    /// The call may touch keys that its words do not name.
+    Everything,
+}
+
+/// How a key specification counts keys from where its search began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// Every `step`th word up to `last`, relative to the first (negative: from the end); with a `limit` above one, only
+    /// the first `1/limit` of the words.
+    Range {
+        /// The last key, relative to the first; negative counts from the end of the call.
+        last: i32,
+        /// Words from one key to the next.
+        step: usize,
+        /// Divisor of the remaining words, 0 and 1 meaning all of them.
+        limit: usize,
+    },
+    /// A word holds the number of keys.
+    KeyNum {
+        /// Where that number stands, relative to the start.
+        count: usize,
+        /// Where the first key stands, relative to the start.
+        first: usize,
+        /// Words from one key to the next.
+        step: usize,
+    },
+    /// Cannot be described.
+    Unknown,
+}
+
+bitflags! {
+    /// What a command does with a key (Redis 7.0 key specification flags).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[allow(missing_docs, reason = "the constants are Redis' own flag names")]
+    pub struct KeyFlags: u16 {
+        const RO = 1;
+        const RW = 1 << 1;
+        const OW = 1 << 2;
+        const RM = 1 << 3;
+        const ACCESS = 1 << 4;
+        const UPDATE = 1 << 5;
+        const INSERT = 1 << 6;
+        const DELETE = 1 << 7;
+        const NOT_KEY = 1 << 8;
+        const INCOMPLETE = 1 << 9;
+        const VARIABLE_FLAGS = 1 << 10;
+    }
+}
+
+impl KeyFlags {
+    /// Every flag with the name that COMMAND INFO gives it, in Redis' order.
+    pub const NAMES: &'static [(Self, &'static str)] = &[
+        (Self::RO, "RO"),
+        (Self::RW, "RW"),
+        (Self::OW, "OW"),
+        (Self::RM, "RM"),
+        (Self::ACCESS, "access"),
+        (Self::UPDATE, "update"),
+        (Self::INSERT, "insert"),
+        (Self::DELETE, "delete"),
+        (Self::NOT_KEY, "not_key"),
+        (Self::INCOMPLETE, "incomplete"),
+        (Self::VARIABLE_FLAGS, "variable_flags"),
+    ];
+
+    /// The names of the flags set here, in Redis' order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES
+            .iter()
+            .filter(move |(flag, _)| self.contains(*flag))
+            .map(|(_, name)| *name)
+    }
+}
+
+impl KeySpec {
+    /// The keys are the words `first`, `first + step` .. `last` (`last` relative to `first`, negative from the end).
+    #[must_use]
+    pub const fn range(flags: KeyFlags, first: usize, last: i32, step: usize) -> Self {
+        Self {
+            flags,
+            begin: BeginSearch::Index(first),
+            find: FindKeys::Range {
+                last,
+                step,
+                limit: 0,
+            },
+        }
+    }
+
+    /// One key, at word `index`.
+    #[must_use]
+    pub const fn one(flags: KeyFlags, index: usize) -> Self {
+        Self::range(flags, index, 0, 1)
+    }
+
+    /// A count of keys at word `index`, the keys right behind it.
+    #[must_use]
+    pub const fn counted(flags: KeyFlags, index: usize) -> Self {
+        Self {
+            flags,
+            begin: BeginSearch::Index(index),
+            find: FindKeys::KeyNum {
+                count: 0,
+                first: 1,
+                step: 1,
+            },
+        }
+    }
+
+    /// One key behind a keyword such as STORE.
+    #[must_use]
+    pub const fn after(flags: KeyFlags, word: &'static str, from: i32) -> Self {
+        Self {
+            flags,
+            begin: BeginSearch::Keyword { word, from },
+            find: FindKeys::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
+        }
+    }
+
+    /// A key that no specification can describe; the command has a rule of its own for it.
+    #[must_use]
+    pub const fn rule(flags: KeyFlags, rule: fn(&[&[u8]]) -> Reach) -> Self {
+        Self {
+            flags,
+            begin: BeginSearch::Rule(rule),
+            find: FindKeys::Unknown,
+        }
+    }
+
+    /// Appends the positions of the keys that this rule finds in `argv`.
+    pub fn find(&self, argv: &[&[u8]], positions: &mut Positions) -> Search {
+        let first = match self.begin {
+            BeginSearch::Index(index) => Some(index),
+            BeginSearch::Keyword { word, from } => seek(argv, word, from),
+            BeginSearch::Rule(rule) => match rule(argv) {
+                Reach::Nothing => None,
+                Reach::Key(at) => {
+                    positions.push((at, self.flags));
+                    None
+                }
+                Reach::Everything => return Search::Everything,
+            },
+        };
+        let Some(first) = first else {
+            return Search::Complete;
+        };
+        match self.find {
+            FindKeys::Range { last, step, limit } => {
+                if let Some(last) = last_of_range(first, argv.len(), last, limit) {
+                    positions.extend((first..=last).step_by(step).map(|at| (at, self.flags)));
+                }
+                Search::Complete
+            }
+            FindKeys::KeyNum {
+                count,
+                first: offset,
+                step,
+            } => {
+                let number = argv
+                    .get(first + count)
+                    .and_then(|word| resp::number::parse_i64(word));
+                let start = first + offset;
+                let room = argv.len().saturating_sub(start).div_ceil(step);
+                match number.and_then(|number| usize::try_from(number).ok()) {
+                    Some(number) if number >= 1 && number <= room => {
+                        positions.extend((0..number).map(|nth| (start + nth * step, self.flags)));
+                        Search::Complete
+                    }
+                    _ => Search::Malformed,
+                }
+            }
+            FindKeys::Unknown => Search::Complete,
+        }
+    }
+}
+
+/// The last word of a range that begins at `first`, in a call of `end` words; `None` when the range is empty.
+fn last_of_range(first: usize, end: usize, last: i32, limit: usize) -> Option<usize> {
+    let back = last.unsigned_abs() as usize;
+    let last = match last {
+        0.. => first + back,
+        _ if limit <= 1 => end.checked_sub(back)?,
+        _ => (first + (end.checked_sub(first)?) / limit).checked_sub(back)?,
+    };
+    let last = last.min(end.checked_sub(1)?);
+    (first <= last).then_some(last)
+}
+
+/// Positions of keys in a call, each with what is done with the key.
+pub type Positions = SmallVec<[(usize, KeyFlags); 4]>;
+
+/// The word after the first occurrence of `word`, sought as [`BeginSearch::Keyword`] says.
+fn seek(argv: &[&[u8]], word: &str, from: i32) -> Option<usize> {
+    let matches = |at: &usize| {
+        argv.get(*at)
+            .is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let found = if from >= 0 {
+        (from.unsigned_abs() as usize..argv.len()).find(matches)
+    } else {
+        (1..=argv.len().checked_sub(from.unsigned_abs() as usize)?)
+            .rev()
+            .find(matches)
+    };
+    found.map(|at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn found(spec: KeySpec, line: &str, expected: &[usize]) {
+        let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut positions = Positions::new();
+        let _search = spec.find(&argv, &mut positions);
+        assert_eq!(
+            positions.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+            expected,
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn ranges() {
+        let ro = KeyFlags::RO;
+        found(KeySpec::one(ro, 1), "get k", &[1]);
+        found(KeySpec::range(ro, 1, -1, 1), "del a b c", &[1, 2, 3]);
+        found(KeySpec::range(ro, 1, -1, 2), "mset a 1 b 2", &[1, 3]);
+        found(KeySpec::range(ro, 1, 1, 1), "rename a b", &[1, 2]);
+        found(KeySpec::range(ro, 1, -2, 1), "blpop a b 0", &[1, 2]);
+    }
+
+    #[test]
+    fn keywords_and_counts() {
+        let streams = KeySpec {
+            flags: KeyFlags::RO,
+            begin: BeginSearch::Keyword {
+                word: "STREAMS",
+                from: 1,
+            },
+            find: FindKeys::Range {
+                last: -1,
+                step: 1,
+                limit: 2,
+            },
+        };
+        found(streams, "xread count 2 streams a b 0 0", &[4, 5]);
+        found(
+            KeySpec::counted(KeyFlags::RO, 1),
+            "lmpop 2 a b left",
+            &[2, 3],
+        );
+        found(KeySpec::counted(KeyFlags::RO, 1), "lmpop 9 a b left", &[]);
+        found(KeySpec::counted(KeyFlags::RO, 1), "lmpop x a b left", &[]);
+        found(
+            KeySpec::after(KeyFlags::OW, "STORE", 6),
+            "georadius k 1 2 3 m store d",
+            &[7],
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! A key's slot for a value of one type, and the guard through which the value is changed and committed.
+
+use super::{Space, Value, discard};
+use crate::effects::EventClass;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use store::{Entry, Spot, object_of, object_of_mut};
+
+/// Where a value of type `T` is or may be put.
+#[derive(Debug)]
+pub struct Slot<'s, 'a, T: Value> {
+    space: &'s mut Space<'a>,
+    key: &'s [u8],
+    spot: Option<Spot>,
+    value: PhantomData<T>,
+}
+
+/// A value of type `T` at a key, to be changed.
+///
+/// [`Guard::commit`] ends the change. A value that is empty when the guard goes is removed with its key, so that a
+/// handler that fails after it made an empty value leaves nothing behind.
+#[derive(Debug)]
+pub struct Guard<'s, 'a, T: Value> {
+    space: &'s mut Space<'a>,
+    key: &'s [u8],
+    spot: Spot,
+    value: PhantomData<T>,
+}
+
+impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
+    pub(super) fn new(space: &'s mut Space<'a>, key: &'s [u8], spot: Option<Spot>) -> Self {
+        Self {
+            space,
+            key,
+            spot,
+            value: PhantomData,
+        }
+    }
+
+    /// The value, when there is one.
+    #[must_use]
+    pub fn existing(self) -> Option<Guard<'s, 'a, T>> {
+        let Self {
+            space, key, spot, ..
+        } = self;
+        spot.map(|spot| Guard {
+            space,
+            key,
+            spot,
+            value: PhantomData,
+        })
+    }
+
+    /// Whether there is a value.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.spot.is_some()
+    }
+
+    /// The value, a new empty one where there was none.
+    #[must_use]
+    pub fn or_default(self) -> Guard<'s, 'a, T> {
+        let Self {
+            space, key, spot, ..
+        } = self;
+        let spot = spot.unwrap_or_else(|| {
+            let hash = space.seed.hash(key);
+            let mut entry = store::entry_of_object(key, T::empty(), None);
+            entry.set_access(space.fresh_access());
+            space.effects.event(EventClass::NEW, "new", space.db, key);
+            space.shards.of_key_mut(key).db_mut(space.db).insert(
+                space.seed,
+                hash,
+                entry,
+                space.now_ms,
+            )
+        });
+        Guard {
+            space,
+            key,
+            spot,
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T: Value> Guard<'_, '_, T> {
+    /// Ends a change: watchers and trackers are told, the event is published, `changes` are counted; and when the value
+    /// is empty now, the key goes, with the event `del`.
+    pub fn commit(self, event: &'static str, changes: u64) {
+        let (db, key) = (self.space.db, self.key);
+        let emptied = self.is_empty();
+        self.space.touch(db, key, !emptied);
+        self.space.effects.event(T::CLASS, event, db, key);
+        self.space.effects.dirty += changes;
+        if emptied {
+            self.space
+                .effects
+                .event(EventClass::GENERIC, "del", db, key);
+        }
+    }
+
+    /// Publishes an event of the key before the commit (commands with more than one).
+    pub fn event(&mut self, event: &'static str) {
+        let db = self.space.db;
+        self.space.effects.event(T::CLASS, event, db, self.key);
+    }
+}
+
+impl<T: Value> Deref for Guard<'_, '_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let entry = self
+            .space
+            .shards
+            .of_key(self.key)
+            .db(self.space.db)
+            .at(self.spot);
+        object_of(entry)
+            .and_then(T::of)
+            .expect("the slot was checked to hold this type")
+    }
+}
+
+impl<T: Value> DerefMut for Guard<'_, '_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        let entry = self
+            .space
+            .shards
+            .of_key_mut(self.key)
+            .db_mut(self.space.db)
+            .at_mut(self.spot);
+        object_of_mut(entry)
+            .and_then(T::of_mut)
+            .expect("the slot was checked to hold this type")
+    }
+}
+
+impl<T: Value> Drop for Guard<'_, '_, T> {
+    fn drop(&mut self) {
+        if self.is_empty() {
+            let hash = self.space.seed.hash(self.key);
+            let removed: Option<Entry<_>> = self
+                .space
+                .shards
+                .of_key_mut(self.key)
+                .db_mut(self.space.db)
+                .remove(hash, self.key);
+            if let Some(entry) = removed {
+                discard(self.space.effects, entry);
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The keys that a call may touch: lookups that notice expired keys, and guards that commit changes.
+
+mod guard;
+mod read;
+mod write;
+
+pub use guard::{Guard, Slot};
+pub use read::ReadSpace;
+pub use write::{Expiry, WriteSpace};
+
+use crate::effects::{Effects, EventClass, Logged};
+use bytes::Bytes;
+use store::{AccessPolicy, Entry, HashSeed, List, Object, Shard, Spot};
+
+/// The shards that a call holds.
+pub enum Shards<'a> {
+    /// One shard, to which all the call's keys belong.
+    One(&'a mut Shard),
+    /// Several; the holder finds the one of a key.
+    Many(&'a mut (dyn ManyShards + 'a)),
+}
+
+/// Several held shards.
+pub trait ManyShards {
+    /// The shard of `key`, which the call holds.
+    fn of_key(&self, key: &[u8]) -> &Shard;
+    /// The shard of `key`, to be changed.
+    fn of_key_mut(&mut self, key: &[u8]) -> &mut Shard;
+}
+
+/// What a lookup does with a key whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExpired {
+    /// Delete it, publish `expired`, and log the deletion.
+    Delete,
+    /// Treat it as absent but keep it: on a replica, and while writes are paused.
+    Hide,
+}
+
+/// What [`ReadSpace`] and [`WriteSpace`] share.
+pub struct Space<'a> {
+    /// The shards held.
+    pub shards: Shards<'a>,
+    /// The database that the call works in.
+    pub db: u16,
+    /// Seed of the key hash.
+    pub seed: HashSeed,
+    /// The instant of the call in Unix milliseconds.
+    pub now_ms: i64,
+    /// How access times are kept; `None` leaves them as they are (CLIENT NO-TOUCH).
+    pub access: Option<AccessPolicy>,
+    /// What happens to expired keys.
+    pub on_expired: OnExpired,
+    /// `lazyfree-lazy-expire`: the log gets UNLINK instead of DEL.
+    pub lazy_expire: bool,
+    /// What the call does beside its reply.
+    pub effects: &'a mut Effects,
+    /// Random bits for the access counters.
+    pub chance: u64,
+}
+
+/// A type of value that a key can hold, other than a string.
+pub trait Value: Sized {
+    /// The class of its keyspace events.
+    const CLASS: EventClass;
+    /// The value inside `object`, when it is of this type.
+    fn of(object: &Object) -> Option<&Self>;
+    /// The value inside `object`, to be changed.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// A new, empty value as an object.
+    fn empty() -> Object;
+    /// Whether it has no element, so that its key must go.
+    fn is_empty(&self) -> bool;
+}
+
+macro_rules! values {
+    ($($type:ident, $class:ident;)*) => {$(
+        impl Value for $type {
+            const CLASS: EventClass = EventClass::$class;
+
+            fn of(object: &Object) -> Option<&Self> {
+                match object {
+                    Object::$type(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn of_mut(object: &mut Object) -> Option<&mut Self> {
+                match object {
+                    Object::$type(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn empty() -> Object {
+                Object::$type(Self::new().into())
+            }
+
+            fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    )*};
+}
+
+values! {
+    List, LIST;
+}
+
+/// Whether a lookup counts as a hit or a miss of the keyspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// A reading command's: counted, and a miss is an event (lookupKeyRead).
+    Read,
+    /// A writing command's: not counted (lookupKeyWrite).
+    Write,
+}
+
+impl<'a> Shards<'a> {
+    fn of_key(&self, key: &[u8]) -> &Shard {
+        match self {
+            Self::One(shard) => shard,
+            Self::Many(many) => many.of_key(key),
+        }
+    }
+
+    fn of_key_mut(&mut self, key: &[u8]) -> &mut Shard {
+        match self {
+            Self::One(shard) => shard,
+            Self::Many(many) => many.of_key_mut(key),
+        }
+    }
+}
+
+impl Space<'_> {
+    /// The living entry of `key`: an expired one is deleted or hidden, as [`OnExpired`] says.
+    #[inline]
+    pub(crate) fn live(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        lookup: Lookup,
+    ) -> Option<&mut Entry<Object>> {
+        let spot = self.live_spot(db, key, lookup)?;
+        Some(self.shards.of_key_mut(key).db_mut(db).at_mut(spot))
+    }
+
+    /// As [`Space::live`], the place of the entry.
+    #[inline]
+    pub(crate) fn live_spot(&mut self, db: u16, key: &[u8], lookup: Lookup) -> Option<Spot> {
+        let hash = self.seed.hash(key);
+        let keys = self.shards.of_key_mut(key).db_mut(db);
+        let spot = keys.locate(hash, key);
+        let expired = spot.is_some_and(|spot| {
+            keys.at(spot)
+                .expiry()
+                .is_some_and(|deadline| deadline < self.now_ms)
+        });
+        if expired && self.on_expired == OnExpired::Delete {
+            self.expire(db, hash, key);
+        }
+        let Some(spot) = spot.filter(|_| !expired) else {
+            if lookup == Lookup::Read {
+                self.effects.misses += 1;
+                self.effects.event(EventClass::KEY_MISS, "keymiss", db, key);
+            }
+            return None;
+        };
+        if lookup == Lookup::Read {
+            self.effects.hits += 1;
+        }
+        if let Some(access) = self.access {
+            let entry = self.shards.of_key_mut(key).db_mut(db).at_mut(spot);
+            entry.set_access(access.touched(entry.access(), self.now_ms, self.chance));
+        }
+        Some(spot)
+    }
+
+    /// The access field of an entry made now.
+    pub(crate) fn fresh_access(&self) -> u32 {
+        self.access.unwrap_or(AccessPolicy::Lru).fresh(self.now_ms)
+    }
+
+    /// The living entry of `key`, without a trace of the lookup.
+    pub(crate) fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry<Object>> {
+        let keys = self.shards.of_key(key).db(db);
+        let entry = keys.at(keys.locate(self.seed.hash(key), key)?);
+        entry
+            .expiry()
+            .is_none_or(|deadline| deadline >= self.now_ms)
+            .then_some(entry)
+    }
+
+    /// Deletes an expired key: deleteExpiredKeyAndPropagate, Redis 7.2.
+    fn expire(&mut self, db: u16, hash: u64, key: &[u8]) {
+        if let Some(entry) = self.shards.of_key_mut(key).db_mut(db).remove(hash, key) {
+            discard(self.effects, entry);
+        }
+        self.effects.expired += 1;
+        self.touch(db, key, false);
+        self.effects.event(EventClass::EXPIRED, "expired", db, key);
+        if self.effects.audience.log {
+            let word: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
+            let words = vec![Bytes::copy_from_slice(word), Bytes::copy_from_slice(key)];
+            self.effects.log_before.push(Logged { db, words });
+        }
+    }
+
+    /// Tells those who watch or track `key` that it has changed (signalModifiedKey).
+    fn touch(&mut self, db: u16, key: &[u8], exists: bool) {
+        let shard = self.shards.of_key_mut(key);
+        if !shard.watchers.is_empty() {
+            shard.watchers.touch(db, key, exists);
+        }
+        if self.effects.audience.changes {
+            self.effects.changed.push((db, Bytes::copy_from_slice(key)));
+        }
+    }
+}
+
+/// Hands a value that may take long to free to the background; small ones are freed at once.
+fn discard(effects: &mut Effects, entry: Entry<Object>) {
+    if let Ok(object) = entry.into_boxed()
+        && object.free_effort() > FREE_EFFORT_MAX
+    {
+        effects.garbage.push(object);
+    }
+}
+
+/// Allocations whose freeing is not worth a hand-over (LAZYFREE_THRESHOLD, Redis 7.2).
+const FREE_EFFORT_MAX: usize = 64;
+
+impl std::fmt::Debug for Space<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Space")
+            .field("db", &self.db)
+            .field("now_ms", &self.now_ms)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+//! The keys of a command that writes.
+
+use super::guard::Slot;
+use super::read::{text, typed};
+use super::{Lookup, Space, Value, discard};
+use crate::effects::{Effects, EventClass};
+use crate::error::CommandError;
+use store::{Entry, Item, NewString, Object, Put, object_of};
+
+/// The keys of a command that writes.
+#[derive(Debug)]
+pub struct WriteSpace<'a>(pub(super) Space<'a>);
+
+/// What happens to a key's time to live when its value is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It loses any.
+    None,
+    /// It keeps the one it has.
+    Keep,
+    /// It expires at this Unix time in milliseconds.
+    At(i64),
+}
+
+impl<'a> WriteSpace<'a> {
+    /// A writing view of `space`.
+    #[must_use]
+    pub fn new(space: Space<'a>) -> Self {
+        Self(space)
+    }
+
+    /// The database of the call.
+    #[must_use]
+    pub fn db(&self) -> u16 {
+        self.0.db
+    }
+
+    /// Works in another database from here on (MOVE, COPY DB); the shards held cover all databases.
+    pub fn switch_db(&mut self, db: u16) {
+        self.0.db = db;
+    }
+
+    /// The effects of the call.
+    pub fn effects(&mut self) -> &mut Effects {
+        self.0.effects
+    }
+
+    /// The entry of `key` (lookupKeyWrite): an expired one is gone after this.
+    pub fn find(&mut self, key: &[u8]) -> Option<&mut Entry<Object>> {
+        let db = self.0.db;
+        self.0.live(db, key, Lookup::Write)
+    }
+
+    /// The entry of `key`, counted as a hit or miss as a reading command's is (lookupKeyRead), for commands such as
+    /// SINTERSTORE that read some of their keys.
+    pub fn read(&mut self, key: &[u8]) -> Option<&Entry<Object>> {
+        let db = self.0.db;
+        self.0.live(db, key, Lookup::Read).map(|entry| &*entry)
+    }
+
+    /// The entry of `key`, without a trace of the lookup.
+    #[must_use]
+    pub fn peek(&self, key: &[u8]) -> Option<&Entry<Object>> {
+        self.0.peek(self.0.db, key)
+    }
+
+    /// The value of `key` when it is of type `T`, without a trace of the lookup; see `ReadSpace::peek_value`.
+    pub fn peek_value<T: Value>(&self, key: &[u8]) -> Result<Option<&T>, CommandError> {
+        typed(self.peek(key))
+    }
+
+    /// The value of `key` when it is of type `T`, looked up as a reading command does.
+    pub fn read_value<T: Value>(&mut self, key: &[u8]) -> Result<Option<&T>, CommandError> {
+        typed(self.read(key))
+    }
+
+    /// The string at `key`, looked up as a writing command does; WRONGTYPE when it is something else.
+    pub fn string(&mut self, key: &[u8]) -> Result<Option<Item<'_>>, CommandError> {
+        text(self.find(key).map(|entry| &*entry))
+    }
+
+    /// The slot of `key` for a value of type `T`, empty or filled; WRONGTYPE when it holds another type.
+    pub fn entry<'s, T: Value>(
+        &'s mut self,
+        key: &'s [u8],
+    ) -> Result<Slot<'s, 'a, T>, CommandError> {
+        let db = self.0.db;
+        let spot = self.0.live_spot(db, key, Lookup::Write);
+        if let Some(spot) = spot
+            && object_of(self.0.shards.of_key(key).db(db).at(spot))
+                .and_then(T::of)
+                .is_none()
+        {
+            return Err(CommandError::WrongType);
+        }
+        Ok(Slot::new(&mut self.0, key, spot))
+    }
+
+    /// Puts a string at `key` in place of whatever is there (setKey). Neither event nor dirty count: see
+    /// [`WriteSpace::commit`].
+    pub fn put_string(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
+        let (db, now_ms, seed) = (self.0.db, self.0.now_ms, self.0.seed);
+        let hash = seed.hash(key);
+        let access = self.0.fresh_access();
+        let keys = self.0.shards.of_key_mut(key).db_mut(db);
+        let expiry = expiry.after(|| keys.expiry_of(hash, key, now_ms));
+        match keys.put_string(
+            seed,
+            hash,
+            key,
+            &NewString {
+                value,
+                expiry,
+                access,
+                now_ms,
+            },
+        ) {
+            Put::Added => self.event(key, EventClass::NEW, "new"),
+            Put::Replaced(Some(entry)) => discard(self.0.effects, entry),
+            Put::Replaced(None) => {}
+        }
+    }
+
+    /// Puts `object` at `key` in place of whatever is there.
+    pub fn put_object(&mut self, key: &[u8], object: Object, expiry: Expiry) {
+        let (db, now_ms) = (self.0.db, self.0.now_ms);
+        let hash = self.0.seed.hash(key);
+        let keys = self.0.shards.of_key_mut(key).db_mut(db);
+        let expiry = expiry.after(|| keys.expiry_of(hash, key, now_ms));
+        let mut entry = store::entry_of_object(key, object, expiry);
+        entry.set_access(self.0.fresh_access());
+        self.put_entry(entry);
+    }
+
+    /// Puts an entry made elsewhere (RENAME, COPY) at its key in place of whatever is there.
+    pub fn put_entry(&mut self, entry: Entry<Object>) {
+        let key = Box::<[u8]>::from(entry.key());
+        let (db, now_ms, seed) = (self.0.db, self.0.now_ms, self.0.seed);
+        let hash = seed.hash(&key);
+        match self
+            .0
+            .shards
+            .of_key_mut(&key)
+            .db_mut(db)
+            .put(seed, hash, entry, now_ms)
+        {
+            Some(replaced) => discard(self.0.effects, replaced),
+            None => self.event(&key, EventClass::NEW, "new"),
+        }
+    }
+
+    /// Changes when `key` expires; the key must exist.
+    pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) {
+        let (db, now_ms) = (self.0.db, self.0.now_ms);
+        let hash = self.0.seed.hash(key);
+        self.0
+            .shards
+            .of_key_mut(key)
+            .db_mut(db)
+            .set_expiry(hash, key, expiry, now_ms);
+    }
+
+    /// Takes the entry of `key` out; whether it was there. Neither event nor dirty count: see [`WriteSpace::commit`].
+    pub fn take(&mut self, key: &[u8]) -> Option<Entry<Object>> {
+        let db = self.0.db;
+        self.find(key)?;
+        let hash = self.0.seed.hash(key);
+        self.0.shards.of_key_mut(key).db_mut(db).remove(hash, key)
+    }
+
+    /// Deletes `key`; whether it was there. Big values are freed in the background.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let Some(entry) = self.take(key) else {
+            return false;
+        };
+        discard(self.0.effects, entry);
+        true
+    }
+
+    /// Ends a change of `key`: watchers and trackers are told, the event is published, `changes` are counted.
+    pub fn commit(&mut self, key: &[u8], class: EventClass, event: &'static str, changes: u64) {
+        self.touch(key);
+        self.event(key, class, event);
+        self.0.effects.dirty += changes;
+    }
+
+    /// Tells those who watch or track `key` that it has changed (signalModifiedKey).
+    pub fn touch(&mut self, key: &[u8]) {
+        let db = self.0.db;
+        let exists = self.0.peek(db, key).is_some();
+        self.0.touch(db, key, exists);
+    }
+
+    /// Publishes a keyspace event of `key`.
+    pub fn event(&mut self, key: &[u8], class: EventClass, event: &'static str) {
+        let db = self.0.db;
+        self.0.effects.event(class, event, db, key);
+    }
+}
+
+impl Expiry {
+    fn after(self, current: impl FnOnce() -> Option<i64>) -> Option<i64> {
+        match self {
+            Self::None => None,
+            Self::Keep => current(),
+            Self::At(deadline) => Some(deadline),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The checks before a command runs: one ordered array, in Redis' order (processCommand, Redis 7.2).
+
+use crate::engine::Engine;
+use crate::registry::Row;
+use crate::session::Session;
+use crate::world::{PauseScope, World};
+use commands::{CommandError, Flags};
+
+/// What the checks look at.
+#[derive(Debug)]
+pub(crate) struct Admission<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) world: &'a World,
+    pub(crate) session: &'a Session,
+    pub(crate) row: &'a Row,
+    pub(crate) argv: &'a [&'a [u8]],
+}
+
+/// What admission says of a call.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It may run.
+    Run,
+    /// It is put into the transaction.
+    Queue,
+    /// It is answered with this error.
+    Refuse(CommandError),
+    /// It waits until the world changes or, when there is one, until this Unix time in milliseconds.
+    Wait(Option<i64>),
+}
+
+type Check = fn(&Admission<'_>) -> Option<Verdict>;
+
+/// The checks in the order in which Redis makes them.
+const CHECKS: &[Check] = &[
+    frozen,
+    arity,
+    authenticated,
+    allowed_in_transaction,
+    memory,
+    paused,
+    queued,
+];
+
+/// What becomes of a call.
+pub(crate) fn admit(admission: &Admission<'_>) -> Verdict {
+    let calm = admission.session.is_plain() && admission.world.is_calm();
+    if calm && admission.row.arity.admits(admission.argv.len()) {
+        return Verdict::Run;
+    }
+    CHECKS
+        .iter()
+        .find_map(|check| check(admission))
+        .unwrap_or(Verdict::Run)
+}
+
+fn frozen(admission: &Admission<'_>) -> Option<Verdict> {
+    admission.world.frozen.then_some(Verdict::Wait(None))
+}
+
+fn arity(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission { row, argv, .. } = admission;
+    let admits = row.arity.admits(argv.len());
+    (!admits).then(|| Verdict::Refuse(CommandError::Arity(row.name.to_string().into())))
+}
+
+fn authenticated(admission: &Admission<'_>) -> Option<Verdict> {
+    let admitted = admission.session.authenticated || admission.row.flags.contains(Flags::NO_AUTH);
+    (!admitted).then_some(Verdict::Refuse(CommandError::NoAuth))
+}
+
+fn allowed_in_transaction(admission: &Admission<'_>) -> Option<Verdict> {
+    let refused =
+        admission.session.transaction.is_some() && admission.row.flags.contains(Flags::NO_MULTI);
+    refused.then_some(Verdict::Refuse(CommandError::NotInTransaction))
+}
+
+fn memory(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission {
+        world,
+        row,
+        session,
+        engine,
+        ..
+    } = admission;
+    if world.maxmemory == 0 {
+        return None;
+    }
+    let transaction_denies = row.flags.contains(Flags::RUNS_TRANSACTION)
+        && session
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.flags.contains(Flags::DENYOOM));
+    let denies = row.flags.contains(Flags::DENYOOM) || transaction_denies;
+    (denies && engine.host.used_memory() > world.maxmemory)
+        .then_some(Verdict::Refuse(CommandError::OutOfMemory))
+}
+
+fn paused(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission {
+        world,
+        row,
+        session,
+        engine,
+        ..
+    } = admission;
+    let pause = world.pause?;
+    let transaction_writes = row.flags.contains(Flags::RUNS_TRANSACTION)
+        && session
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.flags.intersects(MAY_WRITE));
+    let held_back = match pause.scope {
+        PauseScope::All => true,
+        PauseScope::Write => row.flags.intersects(MAY_WRITE) || transaction_writes,
+    };
+    let waits = held_back && engine.host.now().ms() < pause.until_ms;
+    waits.then_some(Verdict::Wait(Some(pause.until_ms)))
+}
+
+fn queued(admission: &Admission<'_>) -> Option<Verdict> {
+    let queued =
+        admission.session.transaction.is_some() && !admission.row.flags.contains(Flags::IMMEDIATE);
+    queued.then_some(Verdict::Queue)
+}
+
+const MAY_WRITE: Flags = Flags::WRITE.union(Flags::MAY_REPLICATE);

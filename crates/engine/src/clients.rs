@@ -1,0 +1,228 @@
+//! Every connection as the others see it: who it is, what it does, and how it is told something.
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
+
+/// A connection's public side. The session itself belongs to the connection alone.
+#[derive(Debug)]
+pub struct Client {
+    /// Unique and ascending.
+    pub id: u64,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// Unix time of the accept in milliseconds.
+    pub created_ms: i64,
+    /// Names that the client gave itself and the user it is.
+    pub names: Mutex<Names>,
+    /// Figures that the session publishes for CLIENT LIST.
+    pub shown: Shown,
+    /// What others tell it.
+    pub inbox: Inbox,
+}
+
+/// Where a connection comes from, as CLIENT LIST shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// Remote address, `ip:port`; the path and `:0` for a Unix socket.
+    pub addr: String,
+    /// Local address in the same notation.
+    pub laddr: String,
+    /// File descriptor.
+    pub fd: i32,
+    /// Whether it came over a Unix socket.
+    pub unix: bool,
+    /// TLS version and cipher, such as `TLSv1.3:TLS_AES_256_GCM_SHA384`, when the connection is encrypted.
+    pub tls: Option<String>,
+}
+
+/// What a client is called.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub lib_name: Vec<u8>,
+    /// CLIENT SETINFO LIB-VER.
+    pub lib_ver: Vec<u8>,
+    /// The authenticated user.
+    pub user: Vec<u8>,
+}
+
+/// Figures that a session publishes about itself, without a lock.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Unix milliseconds of the last command.
+    pub last_ms: AtomicI64,
+    /// Database.
+    pub db: AtomicU32,
+    /// Number of the last command's row plus one; 0 before the first.
+    pub command: AtomicU32,
+    /// RESP version.
+    pub proto: AtomicU32,
+    /// Commands queued by MULTI plus one; 0 outside of MULTI.
+    pub multi: AtomicU32,
+    /// Bytes of the queued commands.
+    pub multi_mem: AtomicU64,
+    /// Watched keys.
+    pub watch: AtomicU32,
+    /// State flags, see [`flag`].
+    pub flags: AtomicU32,
+    /// Unparsed request bytes.
+    pub qbuf: AtomicU64,
+    /// Free room of the request buffer.
+    pub qbuf_free: AtomicU64,
+    /// Bytes of the arguments being executed.
+    pub argv_mem: AtomicU64,
+    /// Reply bytes not yet sent.
+    pub out: AtomicU64,
+    /// Bytes allocated for replies.
+    pub out_mem: AtomicU64,
+    /// Bytes held by the TLS session.
+    pub tls_mem: AtomicU64,
+}
+
+/// Bits of [`Shown::flags`].
+pub mod flag {
+    /// Inside MULTI.
+    pub const MULTI: u32 = 1;
+    /// A watched key has changed.
+    pub const DIRTY: u32 = 1 << 1;
+    /// Closes once its output is sent.
+    pub const CLOSING: u32 = 1 << 2;
+    /// CLIENT NO-EVICT on.
+    pub const NO_EVICT: u32 = 1 << 3;
+    /// CLIENT NO-TOUCH on.
+    pub const NO_TOUCH: u32 = 1 << 4;
+    /// Waits for something: a pause, or a key.
+    pub const BLOCKED: u32 = 1 << 5;
+    /// Output goes nowhere (CLIENT REPLY OFF).
+    pub const REPLY_OFF: u32 = 1 << 6;
+}
+
+/// What others tell a connection. Telling wakes it.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    killed: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// All connections by their id.
+#[derive(Debug, Default)]
+pub struct Clients {
+    by_id: DashMap<u64, Arc<Client>>,
+    last_id: AtomicU64,
+    /// Connections that wait for a pause to end or for a key.
+    pub blocked: AtomicI64,
+}
+
+impl Client {
+    /// A client that was accepted at `now_ms`.
+    #[must_use]
+    pub fn new(id: u64, peer: Peer, now_ms: i64) -> Self {
+        let shown = Shown {
+            last_ms: AtomicI64::new(now_ms),
+            proto: AtomicU32::new(2),
+            ..Shown::default()
+        };
+        Self {
+            id,
+            peer,
+            created_ms: now_ms,
+            names: Mutex::default(),
+            shown,
+            inbox: Inbox::default(),
+        }
+    }
+
+    /// Sets or clears a bit of [`Shown::flags`]. Only the session itself calls this.
+    pub fn set_flag(&self, bit: u32, on: bool) {
+        let flags = self.shown.flags.load(Relaxed);
+        self.shown
+            .flags
+            .store(if on { flags | bit } else { flags & !bit }, Relaxed);
+    }
+
+    /// Whether a bit of [`Shown::flags`] is set.
+    #[must_use]
+    pub fn has_flag(&self, bit: u32) -> bool {
+        self.shown.flags.load(Relaxed) & bit != 0
+    }
+}
+
+impl Inbox {
+    /// Asks the connection to end, and wakes it.
+    pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// Whether the connection is to end.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
+    }
+
+    /// Wakes the connection, so that it looks around.
+    pub fn wake(&self) {
+        let waker = self.waker.lock().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Says whom to wake. The connection looks at its inbox after this and before it sleeps.
+    pub fn register(&self, waker: &Waker) {
+        let mut slot = self.waker.lock();
+        if slot.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+}
+
+impl Clients {
+    /// Enters a new connection.
+    pub fn add(&self, peer: Peer, now_ms: i64) -> Arc<Client> {
+        let id = self.last_id.fetch_add(1, Relaxed) + 1;
+        let client = Arc::new(Client::new(id, peer, now_ms));
+        self.by_id.insert(id, Arc::clone(&client));
+        client
+    }
+
+    /// Forgets a connection that has ended.
+    pub fn remove(&self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    /// The connection of this id.
+    #[must_use]
+    pub fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.get(&id).map(|client| Arc::clone(&client))
+    }
+
+    /// All connections, by ascending id.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        let mut all: Vec<_> = self
+            .by_id
+            .iter()
+            .map(|client| Arc::clone(&client))
+            .collect();
+        all.sort_unstable_by_key(|client| client.id);
+        all
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is no connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}

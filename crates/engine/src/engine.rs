@@ -1,0 +1,135 @@
+//! The engine as all threads share it: shards, table of commands, clients, counters, and the world they see.
+
+use crate::clients::Clients;
+use crate::errors::Errors;
+use crate::handler::EngineCommand;
+use crate::host::Host;
+use crate::locks::{Held, Locks, ShardSet, Taker};
+use crate::registry::Registry;
+use crate::stats::Stats;
+use crate::world::World;
+use commands::DataCommand;
+use event_listener::{Event, EventListener};
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use store::{HashSeed, Shard};
+
+/// Everything that the threads of a server share.
+#[derive(Debug)]
+pub struct Engine {
+    /// The shards and their locks.
+    pub locks: Locks,
+    /// All commands.
+    pub registry: Registry,
+    /// All connections.
+    pub clients: Clients,
+    /// Counters.
+    pub stats: Stats,
+    /// Error replies by their code.
+    pub errors: Errors,
+    /// The server around the engine.
+    pub host: Arc<dyn Host>,
+    /// Seed of the key hash.
+    pub seed: HashSeed,
+    world: RwLock<Arc<World>>,
+    world_changed: Event,
+    /// Rises with every world, so that a worker sees at a glance that its copy is old.
+    generation: AtomicU64,
+}
+
+/// How an engine is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Number of shards, a power of two from 1 to 1024.
+    pub shards: usize,
+    /// Databases.
+    pub databases: u16,
+    /// Threads that will call.
+    pub threads: usize,
+    /// Seed of the key hash.
+    pub seed: HashSeed,
+}
+
+impl Layout {
+    /// The number of shards for so many workers: 16 a worker, 64 at least and 1024 at most.
+    #[must_use]
+    pub fn shards_for(workers: usize) -> usize {
+        (workers * 16).next_power_of_two().clamp(64, 1024)
+    }
+}
+
+impl Engine {
+    /// An engine with empty databases.
+    #[must_use]
+    pub fn new(
+        layout: Layout,
+        world: World,
+        host: Arc<dyn Host>,
+        data: &[&'static DataCommand],
+        above: &[&'static EngineCommand],
+    ) -> Self {
+        let registry = Registry::new(data, above);
+        let world = Arc::new(world);
+        let shards = (0..layout.shards)
+            .map(|_| Shard::new(layout.databases))
+            .collect();
+        Self {
+            locks: Locks::new(shards, &world),
+            stats: Stats::new(layout.threads, registry.rows().len()),
+            registry,
+            clients: Clients::default(),
+            errors: Errors::default(),
+            host,
+            seed: layout.seed,
+            world: RwLock::new(world),
+            world_changed: Event::new(),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// The world as it is now. Only what holds a shard may rely on it for longer than an instant.
+    #[must_use]
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world.read())
+    }
+
+    /// The number of worlds so far.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// Resolves when the world has changed.
+    #[must_use]
+    pub fn world_changes(&self) -> EventListener {
+        self.world_changed.listen()
+    }
+
+    /// Replaces the world while `held` has every shard.
+    pub fn replace_world(&self, held: &mut Held<'_>, world: World) {
+        let world = Arc::new(world);
+        held.replace_world(&world);
+        *self.world.write() = world;
+        self.generation.fetch_add(1, Relaxed);
+        self.world_changed.notify(usize::MAX);
+    }
+
+    /// Changes the world from a thread that holds no shard and may wait: start, cron, signal handlers.
+    pub fn change_world(&self, change: impl FnOnce(&mut World)) {
+        let mut held = self.take_everything();
+        let mut world = World::clone(&self.world());
+        change(&mut world);
+        self.replace_world(&mut held, world);
+    }
+
+    /// Every shard, waited for on this thread. Not for workers.
+    pub fn take_everything(&self) -> Held<'_> {
+        loop {
+            match self.locks.acquire(&ShardSet::All, Taker::Worker) {
+                Ok(held) => return held,
+                Err(busy) => self.locks.wait(busy).block(),
+            }
+        }
+    }
+}

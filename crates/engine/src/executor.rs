@@ -1,0 +1,854 @@
+//! The one place that executes: a thread's executor takes calls of its sessions through admission, locks and handler.
+
+use crate::admission::{Admission, Verdict, admit};
+use crate::clients::flag;
+use crate::engine::Engine;
+use crate::handler::{Flow, Handler, HostRequest};
+use crate::holding::{HoldFn, Holding};
+use crate::locks::{Held, Locks, ShardSet, ShardWait, TRIES_MAX, Taker};
+use crate::registry::Row;
+use crate::session::{ReplyMode, Session};
+use crate::session_ctx::SessionCtx;
+use crate::stats::ThreadStats;
+use crate::transaction::{end_watches, publish, queue};
+use crate::walk::{Progress, Walk};
+use crate::world::World;
+use commands::keys::{Positions, Search};
+use commands::{
+    Args, Call, CommandError, Effects, Flags, ManyShards, Now, OnExpired, ReadCtx, ReadSpace,
+    Reply, Rng, Space, WriteCtx, WriteSpace,
+};
+use event_listener::EventListener;
+use resp::{Output, Writer};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A thread's side of the engine.
+#[derive(Debug)]
+pub struct Executor {
+    engine: Arc<Engine>,
+    local: Local,
+}
+
+/// What a connection does after a call.
+#[derive(Debug)]
+pub enum Step {
+    /// The reply is in the session's output; go on.
+    Done,
+    /// Flush the output and close.
+    Close,
+    /// Wait, then call again with the same words.
+    Wait(Wait),
+    /// Let other connections run, then call again with the same words.
+    Yield,
+    /// Move to a lane thread and call again with the same words there.
+    Lane,
+    /// The world is frozen by this call: sleep so many microseconds, then [`Executor::thaw`].
+    Freeze(u64),
+    /// Ask the server around the engine, which answers the session itself.
+    Host(HostRequest),
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub enum Wait {
+    /// A shard that was busy.
+    Shard(ShardWait),
+    /// A change of the world, at the latest until this Unix time in milliseconds.
+    World {
+        /// Resolves at the change.
+        changed: EventListener,
+        /// When to look again in any case.
+        until_ms: Option<i64>,
+    },
+}
+
+/// What belongs to the thread alone.
+#[derive(Debug)]
+struct Local {
+    thread: usize,
+    taker: Taker,
+    world: Arc<World>,
+    generation: u64,
+    effects: Effects,
+    rng: Rng,
+    /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
+    running: Option<(u16, u64)>,
+    muted: Output,
+}
+
+/// Why a call did not run.
+enum Hindrance {
+    /// A shard was busy.
+    Busy(u16),
+    /// The world changed between admission and locks.
+    Stale,
+    /// The keys are large: this is for a lane.
+    TooLong,
+}
+
+/// Elements of a call's keys above which a linear command leaves the worker.
+const LANE_ELEMENTS: usize = 50_000;
+
+impl Executor {
+    /// The executor of thread number `thread`.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, thread: usize, taker: Taker, seed: u64) -> Self {
+        let (world, generation) = (engine.world(), engine.generation());
+        let local = Local {
+            thread,
+            taker,
+            world,
+            generation,
+            effects: Effects::default(),
+            rng: Rng::new(seed),
+            running: None,
+            muted: Output::default(),
+        };
+        Self { engine, local }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Runs one call of `session`. `argv` is not empty.
+    pub fn call(&mut self, session: &mut Session, argv: &[&[u8]]) -> Step {
+        let Self { engine, local } = self;
+        local.look_at_world(engine);
+        match session.pending.take() {
+            Some(flow) => {
+                let row = session.last_name.2;
+                local.settle(engine, session, engine.registry.row(row), Ok(flow))
+            }
+            None => local.start(engine, session, argv),
+        }
+    }
+
+    /// Ends the time of the last call of a batch.
+    pub fn end_batch(&mut self) {
+        if self.local.running.is_some() {
+            let now = self.engine.host.now();
+            self.local.stop_clock(&self.engine, now.monotonic_ns);
+        }
+    }
+
+    /// Ends the freeze that [`Step::Freeze`] asked for and answers the session.
+    pub fn thaw(&mut self, session: &mut Session) {
+        self.engine.change_world(|world| world.frozen = false);
+        Writer::new(&mut session.out, session.proto).ok();
+    }
+
+    /// Takes everything back that `session` left in the shards. Call it when the connection ends; again after a wait.
+    pub fn part(&mut self, session: &mut Session) -> Option<ShardWait> {
+        session.transaction = None;
+        let shards = session.watches.shards(&self.engine.locks);
+        if !shards.is_empty() {
+            let Self { engine, local } = self;
+            match engine.locks.acquire(&shards, Taker::Worker) {
+                Err(busy) => return Some(engine.locks.wait(busy)),
+                Ok(mut held) => {
+                    let now = engine.host.now();
+                    let _nothing_to_reply =
+                        local.hold(engine, session, &mut held, now, &mut |held| {
+                            end_watches(held);
+                            Ok(Reply::Written)
+                        });
+                }
+            }
+        }
+        if std::mem::take(&mut session.blocked) {
+            self.engine.clients.blocked.fetch_sub(1, Relaxed);
+        }
+        self.engine.clients.remove(session.client.id);
+        None
+    }
+}
+
+impl Local {
+    fn stats<'e>(&self, engine: &'e Engine) -> &'e ThreadStats {
+        engine.stats.thread(self.thread)
+    }
+
+    fn look_at_world(&mut self, engine: &Engine) {
+        let generation = engine.generation();
+        if generation != self.generation {
+            self.world = engine.world();
+            self.generation = generation;
+        }
+    }
+
+    fn start(&mut self, engine: &Engine, session: &mut Session, argv: &[&[u8]]) -> Step {
+        let row = match find_row(engine, session, argv) {
+            Ok(row) => row,
+            Err(error) => return self.refuse(engine, session, None, &error),
+        };
+        let verdict = admit(&Admission {
+            engine,
+            world: &self.world,
+            session,
+            row,
+            argv,
+        });
+        match verdict {
+            Verdict::Run => self.run(engine, session, row, argv),
+            Verdict::Queue => {
+                queue(session, row, argv, &engine.locks);
+                self.answer(engine, session, row, Ok(Reply::Simple("QUEUED")))
+            }
+            Verdict::Refuse(error) => self.refuse(engine, session, Some(row), &error),
+            Verdict::Wait(until_ms) => {
+                let changed = engine.world_changes();
+                if engine.generation() != self.generation {
+                    return Step::Yield;
+                }
+                set_blocked(engine, session, true);
+                Step::Wait(Wait::World { changed, until_ms })
+            }
+        }
+    }
+
+    fn run(&mut self, engine: &Engine, session: &mut Session, row: &Row, argv: &[&[u8]]) -> Step {
+        set_blocked(engine, session, false);
+        match row.handler {
+            Handler::Read(_) | Handler::Write(_) => {
+                match self.run_keyed(engine, session, row, argv) {
+                    Ok(result) => self.answer(engine, session, row, result),
+                    Err(hindrance) => self.hinder(engine, session, hindrance, || {
+                        footprint(row, argv, &engine.locks)
+                    }),
+                }
+            }
+            Handler::Session(run) => {
+                let now = self.start_clock(engine, row);
+                let flow = self.run_session(engine, session, row, argv, now, run);
+                self.settle(engine, session, row, flow)
+            }
+            Handler::Container => self.refuse(
+                engine,
+                session,
+                Some(row),
+                &CommandError::Arity(row.name.to_string().into()),
+            ),
+        }
+    }
+
+    fn run_keyed(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        argv: &[&[u8]],
+    ) -> Result<Result<Reply, CommandError>, Hindrance> {
+        let shards = footprint(row, argv, &engine.locks);
+        let mut held = engine
+            .locks
+            .acquire(&shards, self.taker)
+            .map_err(Hindrance::Busy)?;
+        if held
+            .world()
+            .is_some_and(|world| !Arc::ptr_eq(world, &self.world))
+        {
+            return Err(Hindrance::Stale);
+        }
+        if row.flags.contains(Flags::LINEAR)
+            && self.taker == Taker::Worker
+            && is_long(engine, session, row, argv, &held)
+        {
+            return Err(Hindrance::TooLong);
+        }
+        let now = self.start_clock(engine, row);
+        let result = self.perform(engine, session, row, argv, &mut held, now);
+        self.carry_out(engine);
+        drop(held);
+        self.free(engine);
+        Ok(result)
+    }
+
+    /// Runs a data command whose shards are held.
+    fn perform(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        argv: &[&[u8]],
+        held: &mut Held<'_>,
+        now: Now,
+    ) -> Result<Reply, CommandError> {
+        let settings = &self.world.settings;
+        self.effects.reset(self.world.audience);
+        let out = if session.reply == ReplyMode::On {
+            &mut session.out
+        } else {
+            &mut self.muted
+        };
+        let out = Writer::new(out, session.proto);
+        let space = Space {
+            shards: held.view(),
+            db: session.db,
+            seed: engine.seed,
+            now_ms: now.ms(),
+            access: (!session.no_touch).then_some(settings.access),
+            on_expired: if self
+                .world
+                .pause
+                .is_some_and(|pause| now.ms() < pause.until_ms)
+            {
+                OnExpired::Hide
+            } else {
+                OnExpired::Delete
+            },
+            lazy_expire: settings.lazy_expire,
+            chance: now.monotonic_ns,
+            effects: &mut self.effects,
+        };
+        let call = Call {
+            now,
+            settings,
+            rng: &mut self.rng,
+            may_block: session.transaction.is_none(),
+        };
+        let args = Args::new(argv.get(row.name_words()..).unwrap_or_default());
+        match row.handler {
+            Handler::Read(run) => run(
+                &mut ReadCtx {
+                    space: ReadSpace::new(space),
+                    out,
+                    call,
+                },
+                args,
+            ),
+            Handler::Write(run) => run(
+                &mut WriteCtx {
+                    space: WriteSpace::new(space),
+                    out,
+                    call,
+                },
+                args,
+            ),
+            Handler::Session(_) | Handler::Container => Err(CommandError::Syntax),
+        }
+    }
+
+    fn run_session(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        argv: &[&[u8]],
+        now: Now,
+        run: fn(&mut SessionCtx<'_>, Args<'_>) -> Result<Flow, CommandError>,
+    ) -> Result<Flow, CommandError> {
+        let in_exec = session.executing;
+        let mut ctx = SessionCtx {
+            session,
+            engine,
+            world: &self.world,
+            now,
+            rng: &mut self.rng,
+            in_exec,
+        };
+        run(
+            &mut ctx,
+            Args::new(argv.get(row.name_words()..).unwrap_or_default()),
+        )
+    }
+
+    /// Brings what a session command asked for to its end.
+    fn settle(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        flow: Result<Flow, CommandError>,
+    ) -> Step {
+        match flow {
+            Ok(Flow::Reply(reply)) => self.answer(engine, session, row, Ok(reply)),
+            Err(error) => self.answer(engine, session, row, Err(error)),
+            Ok(Flow::Close(reply)) => {
+                self.answer(engine, session, row, Ok(reply));
+                Step::Close
+            }
+            Ok(Flow::Hold(shards, run)) => self.settle_hold(engine, session, row, shards, run),
+            Ok(Flow::Exec) => self.settle_exec(engine, session, row),
+            Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, walk),
+            Ok(Flow::Freeze(us)) => match self.freeze(engine) {
+                Ok(()) => Step::Freeze(us),
+                Err(hindrance) => {
+                    session.pending = Some(Flow::Freeze(us));
+                    self.hinder(engine, session, hindrance, || ShardSet::All)
+                }
+            },
+            Ok(Flow::Host(request)) => Step::Host(request),
+        }
+    }
+
+    fn settle_hold(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        shards: ShardSet,
+        mut run: HoldFn,
+    ) -> Step {
+        let acquired = self.acquire(engine, &shards);
+        let mut held = match acquired {
+            Ok(held) => held,
+            Err(hindrance) => {
+                session.pending = Some(Flow::Hold(shards.clone(), run));
+                return self.hinder(engine, session, hindrance, || shards.clone());
+            }
+        };
+        let now = engine.host.now();
+        let result = self.hold(engine, session, &mut held, now, &mut run);
+        drop(held);
+        self.free(engine);
+        self.answer(engine, session, row, result)
+    }
+
+    /// Runs `run` with the shards of `held`, and puts a changed world in force.
+    fn hold(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        held: &mut Held<'_>,
+        now: Now,
+        run: &mut dyn FnMut(&mut Holding<'_>) -> Result<Reply, CommandError>,
+    ) -> Result<Reply, CommandError> {
+        self.effects.reset(self.world.audience);
+        let world = Arc::clone(&self.world);
+        let mut holding = Holding {
+            shards: held.shards(),
+            session,
+            engine,
+            world: &world,
+            now,
+            effects: &mut self.effects,
+            rng: &mut self.rng,
+            new_world: None,
+        };
+        let result = run(&mut holding);
+        let new_world = holding.new_world.take();
+        drop(holding);
+        self.carry_out(engine);
+        if let Some(new_world) = new_world {
+            engine.replace_world(held, new_world);
+            self.look_at_world(engine);
+        }
+        result
+    }
+
+    fn settle_exec(&mut self, engine: &Engine, session: &mut Session, row: &Row) -> Step {
+        let mut shards = session.watches.shards(&engine.locks);
+        if let Some(transaction) = &session.transaction {
+            shards.union(&transaction.shards);
+        }
+        let acquired = self.acquire(engine, &shards);
+        let mut held = match acquired {
+            Ok(held) => held,
+            Err(hindrance) => {
+                session.pending = Some(Flow::Exec);
+                return self.hinder(engine, session, hindrance, || shards.clone());
+            }
+        };
+        if self.taker == Taker::Worker && is_long_transaction(engine, session, &held) {
+            drop(held);
+            session.pending = Some(Flow::Exec);
+            return Step::Lane;
+        }
+        let now = engine.host.now();
+        let reply = self.exec(engine, session, &mut held, now);
+        drop(held);
+        self.free(engine);
+        self.answer(engine, session, row, Ok(reply))
+    }
+
+    /// Runs the queued commands with every shard held that they and the watched keys can touch.
+    fn exec(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        held: &mut Held<'_>,
+        now: Now,
+    ) -> Reply {
+        let transaction = session.transaction.take().unwrap_or_default();
+        let dirty = session
+            .watches
+            .are_dirty(now.ms(), engine.seed, |key| held.of_key(key));
+        let _forgotten = self.hold(engine, session, held, now, &mut |held| {
+            end_watches(held);
+            Ok(Reply::Written)
+        });
+        if dirty {
+            return Reply::NilArray;
+        }
+        self.writer(session).array(transaction.queued.len());
+        session.executing = true;
+        for queued in &transaction.queued {
+            let row = engine.registry.row(queued.row);
+            let argv = queued.words.argv();
+            let now = self.start_clock(engine, row);
+            let result = match row.handler {
+                Handler::Read(_) | Handler::Write(_) => {
+                    let result = self.perform(engine, session, row, &argv, held, now);
+                    self.carry_out(engine);
+                    result
+                }
+                Handler::Session(run) => {
+                    let flow = self.run_session(engine, session, row, &argv, now, run);
+                    self.settle_held(engine, session, held, now, flow)
+                }
+                Handler::Container => Err(CommandError::Arity(row.name.to_string().into())),
+            };
+            self.reply(engine, session, row, result);
+        }
+        session.executing = false;
+        Reply::Written
+    }
+
+    /// Brings what a session command asked for inside EXEC to its end, with the shards of the transaction.
+    fn settle_held(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        held: &mut Held<'_>,
+        now: Now,
+        flow: Result<Flow, CommandError>,
+    ) -> Result<Reply, CommandError> {
+        match flow? {
+            Flow::Reply(reply) => Ok(reply),
+            Flow::Close(reply) => {
+                session.close_after_reply = true;
+                Ok(reply)
+            }
+            Flow::Hold(_, mut run) => self.hold(engine, session, held, now, &mut run),
+            Flow::Walk(mut walk) => {
+                walk.run(&held.shards(), engine.seed, now);
+                Ok(walk.finish(&mut self.writer(session)))
+            }
+            Flow::Exec | Flow::Freeze(_) | Flow::Host(_) => Err(CommandError::NotInTransaction),
+        }
+    }
+
+    fn settle_walk(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        mut walk: Walk,
+    ) -> Step {
+        loop {
+            let shards = ShardSet::one(walk.shard());
+            let mut held = match self.acquire(engine, &shards) {
+                Ok(held) => held,
+                Err(hindrance) => {
+                    session.pending = Some(Flow::Walk(walk));
+                    return self.hinder(engine, session, hindrance, || shards.clone());
+                }
+            };
+            let now = engine.host.now();
+            let progress = held
+                .shards()
+                .first_mut()
+                .map_or(Progress::Finished, |(_, shard)| {
+                    walk.step(shard, engine.seed, now, engine.locks.count(), &|| {
+                        engine.host.now()
+                    })
+                });
+            drop(held);
+            match progress {
+                Progress::Finished => {
+                    let reply = walk.finish(&mut self.writer(session));
+                    return self.answer(engine, session, row, Ok(reply));
+                }
+                Progress::NextShard => {}
+                Progress::Pause => {
+                    session.pending = Some(Flow::Walk(walk));
+                    return Step::Yield;
+                }
+            }
+        }
+    }
+
+    fn freeze(&mut self, engine: &Engine) -> Result<(), Hindrance> {
+        let mut held = self.acquire(engine, &ShardSet::All)?;
+        engine.replace_world(
+            &mut held,
+            World {
+                frozen: true,
+                ..World::clone(&self.world)
+            },
+        );
+        self.look_at_world(engine);
+        Ok(())
+    }
+
+    fn acquire<'e>(&self, engine: &'e Engine, shards: &ShardSet) -> Result<Held<'e>, Hindrance> {
+        let held = engine
+            .locks
+            .acquire(shards, self.taker)
+            .map_err(Hindrance::Busy)?;
+        match held.world() {
+            Some(world) if !Arc::ptr_eq(world, &self.world) => Err(Hindrance::Stale),
+            _ => Ok(held),
+        }
+    }
+
+    /// What a connection does when its call could not run.
+    fn hinder(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        hindrance: Hindrance,
+        shards: impl FnOnce() -> ShardSet,
+    ) -> Step {
+        match hindrance {
+            Hindrance::Stale => {
+                self.world = engine.world();
+                Step::Yield
+            }
+            Hindrance::TooLong => Step::Lane,
+            Hindrance::Busy(shard) => {
+                session.tries += 1;
+                if session.tries == TRIES_MAX {
+                    session.reservation = Some(engine.locks.reserve(shards()));
+                }
+                Step::Wait(Wait::Shard(engine.locks.wait(shard)))
+            }
+        }
+    }
+
+    /// Hands on what the call did beside its reply; the shards are still held.
+    fn carry_out(&mut self, engine: &Engine) {
+        let (stats, effects) = (self.stats(engine), &self.effects);
+        for (counter, count) in [
+            (&stats.dirty, effects.dirty),
+            (&stats.expired, effects.expired),
+            (&stats.hits, effects.hits),
+            (&stats.misses, effects.misses),
+        ] {
+            if count > 0 {
+                counter.add(count);
+            }
+        }
+    }
+
+    /// Hands large values that the call removed to the background; no shard is held any more.
+    fn free(&mut self, engine: &Engine) {
+        if !self.effects.garbage.is_empty() {
+            engine
+                .host
+                .drop_later(Box::new(std::mem::take(&mut self.effects.garbage)));
+        }
+        crate::failpoint::after_unlock();
+    }
+
+    fn writer<'s>(&'s mut self, session: &'s mut Session) -> Writer<'s> {
+        let out = if session.reply == ReplyMode::On {
+            &mut session.out
+        } else {
+            &mut self.muted
+        };
+        Writer::new(out, session.proto)
+    }
+
+    /// Ends a call with its reply.
+    fn answer(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        result: Result<Reply, CommandError>,
+    ) -> Step {
+        session.tries = 0;
+        session.reservation = None;
+        self.reply(engine, session, row, result);
+        session
+            .client
+            .shown
+            .command
+            .store(u32::from(row.id) + 1, Relaxed);
+        if session.reply != ReplyMode::On {
+            self.muted.clear();
+            session.reply = session.reply.after_call();
+        }
+        if session.close_after_reply {
+            Step::Close
+        } else {
+            Step::Done
+        }
+    }
+
+    fn reply(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        result: Result<Reply, CommandError>,
+    ) {
+        let mut writer = self.writer(session);
+        match result {
+            Ok(Reply::Written) => {}
+            Ok(Reply::Ok) => writer.ok(),
+            Ok(Reply::Nil) => writer.null(),
+            Ok(Reply::NilArray) => writer.null_array(),
+            Ok(Reply::EmptyArray) => writer.array(0),
+            Ok(Reply::Integer(value)) => writer.integer(value),
+            Ok(Reply::Simple(text)) => writer.simple(text.as_bytes()),
+            Err(error) => {
+                let text = error.text();
+                writer.error(text.as_bytes());
+                let stats = self.stats(engine);
+                stats.calls[usize::from(row.id)].failed.add(1);
+                stats.failed.add(1);
+                self.count_error(engine, &text);
+            }
+        }
+    }
+
+    /// Answers a call that admission refused. Inside MULTI the transaction fails with it.
+    fn refuse(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: Option<&Row>,
+        error: &CommandError,
+    ) -> Step {
+        let text = error.text();
+        self.count_error(engine, &text);
+        if let Some(row) = row {
+            self.stats(engine).calls[usize::from(row.id)]
+                .rejected
+                .add(1);
+        }
+        if row.is_some_and(|row| row.flags.contains(Flags::RUNS_TRANSACTION)) {
+            session.transaction = None;
+            publish(session);
+        } else if let Some(transaction) = session.transaction.as_mut() {
+            transaction.failed = true;
+        }
+        self.writer(session).error(text.as_bytes());
+        if session.reply != ReplyMode::On {
+            self.muted.clear();
+            session.reply = session.reply.after_call();
+        }
+        Step::Done
+    }
+
+    fn count_error(&self, engine: &Engine, text: &str) {
+        self.stats(engine).errors.add(1);
+        engine.errors.count(text);
+    }
+
+    /// Starts the clock of a call, which ends that of the call before.
+    fn start_clock(&mut self, engine: &Engine, row: &Row) -> Now {
+        let now = engine.host.now();
+        self.stop_clock(engine, now.monotonic_ns);
+        let stats = self.stats(engine);
+        stats.calls[usize::from(row.id)].calls.add(1);
+        stats.commands.add(1);
+        self.running = Some((row.id, now.monotonic_ns));
+        now
+    }
+
+    fn stop_clock(&mut self, engine: &Engine, now_ns: u64) {
+        if let Some((row, started)) = self.running.take() {
+            self.stats(engine).calls[usize::from(row)]
+                .ns
+                .add(now_ns.saturating_sub(started));
+        }
+    }
+}
+
+/// The row of a call; a pipeline that repeats a command finds it by comparing the name with the last one.
+fn find_row<'e>(
+    engine: &'e Engine,
+    session: &mut Session,
+    argv: &[&[u8]],
+) -> Result<&'e Row, CommandError> {
+    let name = argv.first().copied().unwrap_or_default();
+    let (known, length, row) = &mut session.last_name;
+    if known
+        .get(..usize::from(*length))
+        .is_some_and(|known| known == name && !name.is_empty())
+    {
+        return Ok(engine.registry.row(*row));
+    }
+    let found = engine.registry.find(argv)?;
+    *row = found.id;
+    *length = 0;
+    if found.parent.is_none()
+        && found.subcommands.is_empty()
+        && let Some(room) = known.get_mut(..name.len())
+    {
+        room.copy_from_slice(name);
+        *length = name.len() as u8;
+    }
+    Ok(found)
+}
+
+/// The shards that a call can touch.
+pub(crate) fn footprint(row: &Row, argv: &[&[u8]], locks: &Locks) -> ShardSet {
+    if let Some(at) = row.only_key() {
+        return argv
+            .get(at)
+            .map_or_else(ShardSet::none, |key| ShardSet::one(locks.shard_of(key)));
+    }
+    let mut positions = Positions::new();
+    if row.flags.contains(Flags::EVERYTHING)
+        || row.key_positions(argv, &mut positions) == Search::Everything
+    {
+        return ShardSet::All;
+    }
+    let mut shards = ShardSet::none();
+    for (at, _) in positions {
+        if let Some(key) = argv.get(at) {
+            shards.insert(locks.shard_of(key));
+        }
+    }
+    shards
+}
+
+/// Whether the keys of a linear call hold so much that it is not for a worker.
+fn is_long(engine: &Engine, session: &Session, row: &Row, argv: &[&[u8]], held: &Held<'_>) -> bool {
+    let mut positions = Positions::new();
+    let _search = row.key_positions(argv, &mut positions);
+    let elements = |key: &[u8]| {
+        let shard = held.of_key(key);
+        shard
+            .db(session.db)
+            .get(engine.seed.hash(key), key)
+            .map_or(0, store::cardinality)
+    };
+    positions
+        .iter()
+        .filter_map(|(at, _)| argv.get(*at))
+        .map(|key| elements(key))
+        .sum::<usize>()
+        > LANE_ELEMENTS
+}
+
+fn is_long_transaction(engine: &Engine, session: &Session, held: &Held<'_>) -> bool {
+    let Some(transaction) = &session.transaction else {
+        return false;
+    };
+    transaction.flags.contains(Flags::LINEAR)
+        && transaction.queued.iter().any(|queued| {
+            let row = engine.registry.row(queued.row);
+            row.flags.contains(Flags::LINEAR)
+                && is_long(engine, session, row, &queued.words.argv(), held)
+        })
+}
+
+fn set_blocked(engine: &Engine, session: &mut Session, blocked: bool) {
+    if session.blocked != blocked {
+        session.blocked = blocked;
+        session.client.set_flag(flag::BLOCKED, blocked);
+        engine
+            .clients
+            .blocked
+            .fetch_add(if blocked { 1 } else { -1 }, Relaxed);
+    }
+}

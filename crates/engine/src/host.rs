@@ -1,0 +1,18 @@
+//! What the engine needs of the server around it.
+
+use commands::Now;
+use std::any::Any;
+
+/// The server around the engine: the clock, and a place where slow destruction may happen.
+///
+/// Rows of the server reach their own state through it: `ctx.host` is `Any`.
+pub trait Host: Any + Send + Sync + std::fmt::Debug {
+    /// The clock, read once a call.
+    fn now(&self) -> Now;
+
+    /// Bytes allocated by the process, as INFO's `used_memory` counts them.
+    fn used_memory(&self) -> u64;
+
+    /// Drops something that may take long, off the calling thread.
+    fn drop_later(&self, garbage: Box<dyn Any + Send>);
+}

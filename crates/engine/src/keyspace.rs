@@ -1,0 +1,315 @@
+//! Commands on the keyspace as a whole: KEYS, SCAN, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
+
+use crate::handler::{EngineCommand, Flow, Handler};
+use crate::holding::Holding;
+use crate::session_ctx::SessionCtx;
+use crate::walk::{Filter, Walk};
+use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
+use store::{Db, Kind};
+
+/// The rows of this module, in documentation order.
+pub const COMMANDS: &[&EngineCommand] = &[
+    &DBSIZE, &FLUSHALL, &FLUSHDB, &KEYS, &RANDOMKEY, &SCAN, &SWAPDB,
+];
+
+const DBSIZE: EngineCommand = EngineCommand {
+    name: "dbsize",
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Counts the keys of the selected database.",
+    complexity: "O(1)",
+    arity: Arity::Exact(1),
+    keys: &[],
+    flags: Flags::READONLY.union(Flags::FAST).union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE,
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+    subcommands: &[],
+    handler: Handler::Session(dbsize),
+};
+
+fn dbsize(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    Ok(Flow::everything(|held| {
+        let db = held.session.db;
+        Ok(Reply::from(
+            held.shards
+                .iter()
+                .map(|(_, shard)| shard.db(db).len())
+                .sum::<usize>(),
+        ))
+    }))
+}
+
+const KEYS: EngineCommand = EngineCommand {
+    name: "keys",
+    group: Group::Generic,
+    since: "1.0.0",
+    summary: "Names every key that matches a pattern.",
+    complexity: "O(N) in the keys of the database",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::READONLY.union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE.union(Categories::DANGEROUS),
+    tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+    subcommands: &[],
+    handler: Handler::Session(keys),
+};
+
+fn keys(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let pattern = args.bytes()?;
+    let filter = Filter {
+        pattern: (pattern != b"*").then(|| pattern.into()),
+        ..Filter::default()
+    };
+    Ok(Flow::Walk(Walk::keys(ctx.session.db, filter)))
+}
+
+const SCAN: EngineCommand = EngineCommand {
+    name: "scan",
+    group: Group::Generic,
+    since: "2.8.0",
+    summary: "Names some keys and says where to go on.",
+    complexity: "O(1) a call, O(N) for a whole iteration",
+    arity: Arity::AtLeast(2),
+    keys: &[],
+    flags: Flags::READONLY.union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE,
+    tips: &["nondeterministic_output", "request_policy:special"],
+    subcommands: &[],
+    handler: Handler::Session(scan),
+};
+
+fn scan(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let cursor = commands::scan_cursor(args.bytes()?)?;
+    let mut filter = Filter::default();
+    let mut count = 10;
+    while !args.is_empty() {
+        if args.flag("COUNT") {
+            count = args.int()?;
+            if count < 1 {
+                return Err(CommandError::Syntax);
+            }
+        } else if args.flag("MATCH") {
+            let pattern = args.bytes()?;
+            filter.pattern = (pattern != b"*").then(|| pattern.into());
+        } else if args.flag("TYPE") {
+            let name = args.bytes()?;
+            filter.kind = Kind::named(name);
+            filter.nothing = filter.kind.is_none();
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Ok(Flow::Walk(Walk::scan(
+        ctx.session.db,
+        filter,
+        cursor,
+        count,
+        ctx.engine.locks.count(),
+    )))
+}
+
+const RANDOMKEY: EngineCommand = EngineCommand {
+    name: "randomkey",
+    group: Group::Generic,
+    since: "1.0.0",
+    summary: "Names a key chosen at random.",
+    complexity: "O(1)",
+    arity: Arity::Exact(1),
+    keys: &[],
+    flags: Flags::READONLY.union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE,
+    tips: &[
+        "request_policy:all_shards",
+        "response_policy:special",
+        "nondeterministic_output",
+    ],
+    subcommands: &[],
+    handler: Handler::Session(randomkey),
+};
+
+/// Tries after which a key that has expired is answered rather than none: databases may hold nothing else.
+const RANDOM_TRIES: usize = 100;
+
+fn randomkey(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    Ok(Flow::everything(|held| {
+        let db = held.session.db;
+        let now_ms = held.now.ms();
+        let total: usize = held
+            .shards
+            .iter()
+            .map(|(_, shard)| shard.db(db).len())
+            .sum();
+        for _ in 0..RANDOM_TRIES {
+            let mut nth = held.rng.below(total as u64) as usize;
+            let Holding { shards, rng, .. } = &mut *held;
+            let chosen = shards.iter().map(|(_, shard)| shard.db(db)).find(|db| {
+                let here = nth < db.len();
+                nth = nth.wrapping_sub(if here { 0 } else { db.len() });
+                here
+            });
+            let Some(entry) = chosen.and_then(|db| db.table().random(&mut || rng.next_u64()))
+            else {
+                return Ok(Reply::Nil);
+            };
+            if entry.expiry().is_none_or(|deadline| deadline >= now_ms) {
+                let key = entry.key().to_vec();
+                held.out().bulk(&key);
+                return Ok(Reply::Written);
+            }
+        }
+        Ok(Reply::Nil)
+    }))
+}
+
+const FLUSHDB: EngineCommand = EngineCommand {
+    name: "flushdb",
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Removes every key of the selected database.",
+    complexity: "O(1); freeing takes place in the background",
+    arity: Arity::AtLeast(1),
+    keys: &[],
+    flags: Flags::WRITE.union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE.union(Categories::DANGEROUS),
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    subcommands: &[],
+    handler: Handler::Session(flushdb),
+};
+
+fn flushdb(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    flush_option(args)?;
+    let db = ctx.session.db;
+    Ok(Flow::everything(move |held| {
+        held.effects.dirty += flush(held, db);
+        Ok(Reply::Ok)
+    }))
+}
+
+const FLUSHALL: EngineCommand = EngineCommand {
+    name: "flushall",
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Removes every key of every database.",
+    complexity: "O(1) a database; freeing takes place in the background",
+    arity: Arity::AtLeast(1),
+    keys: &[],
+    flags: Flags::WRITE.union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE.union(Categories::DANGEROUS),
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    subcommands: &[],
+    handler: Handler::Session(flushall),
+};
+
+fn flushall(_ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    flush_option(args)?;
+    Ok(Flow::everything(|held| {
+        let databases = held
+            .shards
+            .first()
+            .map_or(0, |(_, shard)| shard.databases());
+        let removed: u64 = (0..databases).map(|db| flush(held, db)).sum();
+        // A flush of empty databases is logged all the same (flushallCommand, Redis 7.2).
+        held.effects.dirty += removed + 1;
+        Ok(Reply::Ok)
+    }))
+}
+
+/// SYNC or ASYNC: freeing is in the background with either.
+fn flush_option(mut args: Args<'_>) -> Result<(), CommandError> {
+    let _chosen = args.one_of(&[("SYNC", ()), ("ASYNC", ())]);
+    args.finish()
+}
+
+/// Empties a database of all shards; how many keys it had. The keys are handed to the background whole.
+fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
+    let mut removed = 0;
+    let mut garbage: Vec<Db> = Vec::new();
+    for (_, shard) in &mut held.shards {
+        touch_watched(
+            shard,
+            db,
+            |db, key, hash| db.get(hash, key).is_some(),
+            held.engine.seed,
+        );
+        removed += shard.db(db).len() as u64;
+        if !shard.db(db).is_empty() {
+            garbage.push(shard.take_db(db));
+        }
+    }
+    if !garbage.is_empty() {
+        held.engine.host.drop_later(Box::new(garbage));
+    }
+    removed
+}
+
+/// Marks the watchers of those watched keys of `db` for which `changes` holds.
+fn touch_watched(
+    shard: &mut store::Shard,
+    db: u16,
+    changes: impl Fn(&Db, &[u8], u64) -> bool,
+    seed: store::HashSeed,
+) {
+    if shard.watchers.is_empty() {
+        return;
+    }
+    let keys: Vec<Box<[u8]>> = shard.watchers.keys_of(db).map(Box::from).collect();
+    for key in keys {
+        if changes(shard.db(db), &key, seed.hash(&key)) {
+            shard.watchers.touch(db, &key, false);
+        }
+    }
+}
+
+const SWAPDB: EngineCommand = EngineCommand {
+    name: "swapdb",
+    group: Group::Server,
+    since: "4.0.0",
+    summary: "Exchanges two databases.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::WRITE.union(Flags::FAST).union(Flags::EVERYTHING),
+    categories: Categories::KEYSPACE.union(Categories::DANGEROUS),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(swapdb),
+};
+
+fn swapdb(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let first = args.int_or(CommandError::FirstDbIndex)?;
+    let second = args.int_or(CommandError::SecondDbIndex)?;
+    let databases = ctx.world.settings.databases;
+    let valid = |index: i64| {
+        u16::try_from(index)
+            .ok()
+            .filter(|db| *db < databases)
+            .ok_or(CommandError::DbIndexOutOfRange)
+    };
+    let (first, second) = (valid(first)?, valid(second)?);
+    Ok(Flow::everything(move |held| {
+        let seed = held.engine.seed;
+        for (_, shard) in &mut held.shards {
+            shard.swap_dbs(first, second);
+            touch_swapped(shard, first, second, seed);
+            touch_swapped(shard, second, first, seed);
+        }
+        held.effects.dirty += 1;
+        Ok(Reply::Ok)
+    }))
+}
+
+/// After a swap: a watched key has changed when it existed before or exists now (touchAllWatchedKeysInDb).
+fn touch_swapped(shard: &mut store::Shard, db: u16, other: u16, seed: store::HashSeed) {
+    if shard.watchers.is_empty() {
+        return;
+    }
+    let keys: Vec<Box<[u8]>> = shard.watchers.keys_of(db).map(Box::from).collect();
+    for key in keys {
+        let hash = seed.hash(&key);
+        let exists = shard.db(db).get(hash, &key).is_some();
+        if exists || shard.db(other).get(hash, &key).is_some() {
+            shard.watchers.touch(db, &key, exists);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The shard locks: taken in ascending order, spun on briefly, never waited for while another is held.
+//!
+//! 1. A call names every shard that it can touch before it runs ([`ShardSet`]).
+//! 2. [`Locks::acquire`] takes them in ascending order. A busy shard is spun on for about 5 us; then everything that was
+//!    taken is released and the call gets a [`ShardWait`], on which the connection, never its thread, is suspended.
+//! 3. Nothing has run by then, so nothing is undone: the caller starts again when the shard is free.
+//! 4. A connection that lost eight times holds a [`Reservation`]: no lane call may start on its shards before it has run.
+//!
+//! **Invariant**: nobody waits without bound while holding a shard, so no cycle of waiters can form.
+
+use crate::world::World;
+use commands::{ManyShards, Shards};
+use event_listener::{Event, EventListener};
+use smallvec::SmallVec;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::task::{Context, Poll};
+use store::Shard;
+use store::sync::{Mutex, MutexGuard};
+
+/// All shards of the keyspace, each behind its lock. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Locks {
+    cells: Arc<[Cell]>,
+}
+
+/// What lies under one lock.
+#[derive(Debug)]
+pub struct Guarded {
+    /// The shard's data.
+    pub shard: Shard,
+    /// Role, pause and settings. Holding one shard they cannot change; holding all of them they may be replaced.
+    pub world: Arc<World>,
+}
+
+/// Shards that a call needs, ascending and without repetition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShardSet {
+    /// These shards.
+    Some(SmallVec<[u16; 4]>),
+    /// Every shard.
+    All,
+}
+
+/// Shards that are held, in ascending order. Dropping it releases them and wakes those who wait.
+#[derive(Debug)]
+pub struct Held<'a> {
+    guards: SmallVec<[(u16, MutexGuard<'a, Guarded>); 2]>,
+    cells: &'a [Cell],
+}
+
+/// Who takes locks: decides whether reservations of others are respected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// A call on a worker, short by construction.
+    Worker,
+    /// A call on a lane, which may hold its shards for long.
+    Lane,
+}
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Cell {
+    mutex: Mutex<Guarded>,
+    /// Connections that are suspended on this shard.
+    waiting: AtomicU32,
+    /// Connections that must come before the next lane call.
+    reserved: AtomicU32,
+    freed: Event,
+}
+
+/// Resolves when the shard that was busy may be free.
+#[derive(Debug)]
+pub struct ShardWait {
+    listener: EventListener,
+    locks: Locks,
+    shard: u16,
+}
+
+/// Keeps lane calls from starting on the shards of a connection that lost too often.
+#[derive(Debug)]
+pub struct Reservation {
+    locks: Locks,
+    shards: ShardSet,
+}
+
+/// Tries until a call gets a [`Reservation`].
+pub const TRIES_MAX: u32 = 8;
+
+/// Rounds of spinning on one busy shard: about 5 us.
+const SPINS: u32 = 100;
+
+impl Locks {
+    /// Locks around `shards`, whose number is a power of two.
+    #[must_use]
+    pub fn new(shards: Vec<Shard>, world: &Arc<World>) -> Self {
+        debug_assert!(shards.len().is_power_of_two());
+        let cell = |shard| Cell {
+            mutex: Mutex::new(Guarded {
+                shard,
+                world: Arc::clone(world),
+            }),
+            waiting: AtomicU32::new(0),
+            reserved: AtomicU32::new(0),
+            freed: Event::new(),
+        };
+        Self {
+            cells: shards.into_iter().map(cell).collect(),
+        }
+    }
+
+    /// The number of shards.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The shard of a key: the low bits of its cluster slot, so that keys of one `{tag}` share it.
+    #[must_use]
+    pub fn shard_of(&self, key: &[u8]) -> u16 {
+        store::slot::of(key) & (self.cells.len() as u16 - 1)
+    }
+
+    /// Takes `shards`, or says which of them was busy.
+    pub fn acquire(&self, shards: &ShardSet, taker: Taker) -> Result<Held<'_>, u16> {
+        let mut held = Held {
+            guards: SmallVec::new(),
+            cells: &self.cells,
+        };
+        match shards {
+            ShardSet::Some(shards) => shards
+                .iter()
+                .try_for_each(|shard| held.take(*shard, taker))?,
+            ShardSet::All => {
+                (0..self.cells.len() as u16).try_for_each(|shard| held.take(shard, taker))?
+            }
+        }
+        Ok(held)
+    }
+
+    /// A future that resolves when `shard` may be free. It resolves at once when the shard became free meanwhile.
+    #[must_use]
+    pub fn wait(&self, shard: u16) -> ShardWait {
+        let cell = &self.cells[usize::from(shard)];
+        cell.waiting.fetch_add(1, Ordering::SeqCst);
+        let listener = cell.freed.listen();
+        fence(Ordering::SeqCst);
+        if !cell.mutex.is_locked() {
+            cell.freed.notify(usize::MAX);
+        }
+        ShardWait {
+            listener,
+            locks: self.clone(),
+            shard,
+        }
+    }
+
+    /// Reserves `shards` against lane calls.
+    #[must_use]
+    pub fn reserve(&self, shards: ShardSet) -> Reservation {
+        let reservation = Reservation {
+            locks: self.clone(),
+            shards,
+        };
+        reservation.for_each(|cell| {
+            cell.reserved.fetch_add(1, Ordering::Relaxed);
+        });
+        reservation
+    }
+}
+
+impl Default for ShardSet {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl ShardSet {
+    /// No shard at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::Some(SmallVec::new())
+    }
+
+    /// One shard.
+    #[must_use]
+    pub fn one(shard: u16) -> Self {
+        Self::Some(smallvec::smallvec![shard])
+    }
+
+    /// Adds a shard, keeping the order.
+    pub fn insert(&mut self, shard: u16) {
+        if let Self::Some(shards) = self
+            && let Err(at) = shards.binary_search(&shard)
+        {
+            shards.insert(at, shard);
+        }
+    }
+
+    /// Adds all shards of `other`.
+    pub fn union(&mut self, other: &Self) {
+        match other {
+            Self::Some(shards) => shards.iter().for_each(|shard| self.insert(*shard)),
+            Self::All => *self = Self::All,
+        }
+    }
+
+    /// Whether it names no shard.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Some(shards) if shards.is_empty())
+    }
+}
+
+impl<'a> Held<'a> {
+    /// The shards with their numbers, for a handler's context.
+    pub fn shards(&mut self) -> SmallVec<[(u16, &mut Shard); 2]> {
+        self.guards
+            .iter_mut()
+            .map(|(number, guard)| (*number, &mut guard.shard))
+            .collect()
+    }
+
+    /// The shards as a handler's context sees them.
+    pub fn view(&mut self) -> Shards<'_> {
+        if self.guards.len() == 1 {
+            Shards::One(&mut self.guards[0].1.shard)
+        } else {
+            Shards::Many(self)
+        }
+    }
+
+    /// The world under the locks, when any is held.
+    #[must_use]
+    pub fn world(&self) -> Option<&Arc<World>> {
+        self.guards.first().map(|(_, guard)| &guard.world)
+    }
+
+    /// Whether every shard is held.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.guards.len() == self.cells.len()
+    }
+
+    /// Replaces the world. Every shard must be held.
+    pub fn replace_world(&mut self, world: &Arc<World>) {
+        debug_assert!(
+            self.is_everything(),
+            "the world is replaced under all locks"
+        );
+        for (_, guard) in &mut self.guards {
+            guard.world = Arc::clone(world);
+        }
+    }
+
+    /// Where among the held shards that of `key` is.
+    fn position(&self, key: &[u8]) -> usize {
+        let shard = store::slot::of(key) & (self.cells.len() as u16 - 1);
+        let at = self.guards.binary_search_by_key(&shard, |(held, _)| *held);
+        at.expect("a call names the shards of its keys before it runs")
+    }
+
+    fn take(&mut self, shard: u16, taker: Taker) -> Result<(), u16> {
+        let cell = &self.cells[usize::from(shard)];
+        if taker == Taker::Lane && cell.reserved.load(Ordering::Relaxed) > 0 {
+            return Err(shard);
+        }
+        let guard = cell.mutex.try_lock().or_else(|| spin(cell)).ok_or(shard)?;
+        crate::failpoint::between_locks();
+        self.guards.push((shard, guard));
+        Ok(())
+    }
+}
+
+impl ManyShards for Held<'_> {
+    fn of_key(&self, key: &[u8]) -> &Shard {
+        &self.guards[self.position(key)].1.shard
+    }
+
+    fn of_key_mut(&mut self, key: &[u8]) -> &mut Shard {
+        let at = self.position(key);
+        &mut self.guards[at].1.shard
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        for (shard, guard) in self.guards.drain(..) {
+            drop(guard);
+            let cell = &self.cells[usize::from(shard)];
+            // A waiter announces itself, then looks at the lock; the lock is freed, then the announcement is read.
+            fence(Ordering::SeqCst);
+            if cell.waiting.load(Ordering::Relaxed) > 0 {
+                cell.freed.notify(usize::MAX);
+            }
+        }
+    }
+}
+
+impl Reservation {
+    fn for_each(&self, act: impl Fn(&Cell)) {
+        match &self.shards {
+            ShardSet::Some(shards) => shards
+                .iter()
+                .for_each(|shard| act(&self.locks.cells[usize::from(*shard)])),
+            ShardSet::All => self.locks.cells.iter().for_each(act),
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.for_each(|cell| {
+            cell.reserved.fetch_sub(1, Ordering::Relaxed);
+            cell.freed.notify(usize::MAX);
+        });
+    }
+}
+
+impl ShardWait {
+    /// Blocks the thread until the shard may be free; for lane threads.
+    pub fn block(mut self) {
+        let listener = std::mem::replace(&mut self.listener, Event::new().listen());
+        event_listener::Listener::wait(listener);
+    }
+}
+
+impl Future for ShardWait {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.listener).poll(cx)
+    }
+}
+
+impl Drop for ShardWait {
+    fn drop(&mut self) {
+        self.locks.cells[usize::from(self.shard)]
+            .waiting
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cold]
+fn spin(cell: &Cell) -> Option<MutexGuard<'_, Guarded>> {
+    (0..SPINS).find_map(|_| {
+        std::hint::spin_loop();
+        if cell.mutex.is_locked() {
+            None
+        } else {
+            cell.mutex.try_lock()
+        }
+    })
+}

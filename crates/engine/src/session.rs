@@ -1,0 +1,113 @@
+//! One connection's state: database, protocol, transaction, output.
+
+use crate::clients::Client;
+use crate::handler::Flow;
+use crate::locks::Reservation;
+use crate::transaction::{Transaction, Watches};
+use resp::{Output, Proto};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// One connection's state. It belongs to the connection, which hands it to the executor of whatever thread it is on.
+#[derive(Debug)]
+pub struct Session {
+    /// The public side.
+    pub client: Arc<Client>,
+    /// Replies to be sent.
+    pub out: Output,
+    /// The selected database.
+    pub db: u16,
+    /// RESP version.
+    pub proto: Proto,
+    /// Whether the client has authenticated, or need not.
+    pub authenticated: bool,
+    /// Whether reads leave access times as they are (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// What becomes of replies (CLIENT REPLY).
+    pub reply: ReplyMode,
+    /// Commands queued by MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// Watched keys.
+    pub watches: Watches,
+    pub(crate) pending: Option<Flow>,
+    pub(crate) tries: u32,
+    pub(crate) reservation: Option<Reservation>,
+    /// The last command's name as it was sent and its row: pipelines repeat themselves.
+    pub(crate) last_name: ([u8; 15], u8, u16),
+    pub(crate) blocked: bool,
+    /// Whether a command of EXEC is running.
+    pub(crate) executing: bool,
+    pub(crate) close_after_reply: bool,
+}
+
+/// What becomes of a client's replies (CLIENT REPLY, Redis 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// They are sent.
+    On,
+    /// They are dropped.
+    Off,
+    /// The next command's is dropped.
+    SkipNext,
+    /// This command's is dropped.
+    Skip,
+}
+
+impl ReplyMode {
+    /// The mode after a call has ended.
+    pub(crate) fn after_call(self) -> Self {
+        match self {
+            Self::SkipNext => Self::Skip,
+            Self::Skip => Self::On,
+            Self::On | Self::Off => self,
+        }
+    }
+}
+
+impl Session {
+    /// A new session of `client`; `authenticated` when the default user needs no password.
+    #[must_use]
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        client.names.lock().user = b"default".to_vec();
+        Self {
+            client,
+            out: Output::default(),
+            db: 0,
+            proto: Proto::Resp2,
+            authenticated,
+            no_touch: false,
+            reply: ReplyMode::On,
+            transaction: None,
+            watches: Watches::default(),
+            pending: None,
+            tries: 0,
+            reservation: None,
+            last_name: ([0; 15], 0, 0),
+            blocked: false,
+            executing: false,
+            close_after_reply: false,
+        }
+    }
+
+    /// Selects a database; the caller has checked its number.
+    pub fn select(&mut self, db: u16) {
+        self.db = db;
+        self.client.shown.db.store(u32::from(db), Relaxed);
+    }
+
+    /// Speaks another version of RESP from the next reply on.
+    pub fn speak(&mut self, proto: Proto) {
+        self.proto = proto;
+        let version = match proto {
+            Proto::Resp2 => 2,
+            Proto::Resp3 => 3,
+        };
+        self.client.shown.proto.store(version, Relaxed);
+    }
+
+    /// Whether this session runs no transaction.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.authenticated && self.transaction.is_none() && self.reply == ReplyMode::On
+    }
+}

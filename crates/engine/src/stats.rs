@@ -1,0 +1,139 @@
+//! Counters of calls, one block a thread, summed when somebody asks.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// All counters of the process.
+#[derive(Debug)]
+pub struct Stats {
+    threads: Box<[ThreadStats]>,
+}
+
+/// The counters that one thread writes and every thread may read.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct ThreadStats {
+    /// Calls, by the number of their row.
+    pub calls: Box<[CallStats]>,
+    /// Calls in all.
+    pub commands: Counter,
+    /// Changes of the dataset.
+    pub dirty: Counter,
+    /// Keys that were deleted because they had expired.
+    pub expired: Counter,
+    /// Reads that found their key.
+    pub hits: Counter,
+    /// Reads that did not.
+    pub misses: Counter,
+    /// Error replies.
+    pub errors: Counter,
+    /// Unexpected error replies: of calls that were admitted but failed.
+    pub failed: Counter,
+}
+
+/// The counters of one command.
+#[derive(Debug, Default)]
+pub struct CallStats {
+    /// Calls that ran.
+    pub calls: Counter,
+    /// Time they took in nanoseconds.
+    pub ns: Counter,
+    /// Calls that admission refused.
+    pub rejected: Counter,
+    /// Calls that answered with an error.
+    pub failed: Counter,
+}
+
+/// A counter with one writer: its thread. Reading it elsewhere is exact once that thread is quiet.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning thread may call this.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// The count.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Back to zero (CONFIG RESETSTAT).
+    pub fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+impl Stats {
+    /// Counters for `threads` threads and `commands` rows.
+    #[must_use]
+    pub fn new(threads: usize, commands: usize) -> Self {
+        let thread = || ThreadStats {
+            calls: (0..commands).map(|_| CallStats::default()).collect(),
+            commands: Counter::default(),
+            dirty: Counter::default(),
+            expired: Counter::default(),
+            hits: Counter::default(),
+            misses: Counter::default(),
+            errors: Counter::default(),
+            failed: Counter::default(),
+        };
+        Self {
+            threads: (0..threads).map(|_| thread()).collect(),
+        }
+    }
+
+    /// The block of one thread.
+    #[must_use]
+    pub fn thread(&self, index: usize) -> &ThreadStats {
+        &self.threads[index]
+    }
+
+    /// One counter, summed over all threads.
+    pub fn sum(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
+        self.threads
+            .iter()
+            .map(|thread| counter(thread).value())
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// The counters of one command, summed: calls, nanoseconds, rejected, failed.
+    #[must_use]
+    pub fn of_command(&self, id: u16) -> [u64; 4] {
+        let call = |thread: &'_ ThreadStats| -> [u64; 4] {
+            let call = &thread.calls[usize::from(id)];
+            [
+                call.calls.value(),
+                call.ns.value(),
+                call.rejected.value(),
+                call.failed.value(),
+            ]
+        };
+        self.threads.iter().map(call).fold([0; 4], |sum, one| {
+            std::array::from_fn(|i| sum[i].wrapping_add(one[i]))
+        })
+    }
+
+    /// Sets every counter that CONFIG RESETSTAT names to zero.
+    pub fn reset(&self) {
+        for thread in &self.threads {
+            for counter in [
+                &thread.commands,
+                &thread.expired,
+                &thread.hits,
+                &thread.misses,
+                &thread.errors,
+                &thread.failed,
+            ] {
+                counter.reset();
+            }
+            for call in &thread.calls {
+                [&call.calls, &call.ns, &call.rejected, &call.failed]
+                    .into_iter()
+                    .for_each(Counter::reset);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What every call reads and only "everything" may change: pause, settings, audience.
+
+use commands::{Audience, Settings};
+
+/// Settings and state that hold for all shards at one instant.
+///
+/// An `Arc` of it lies in every shard. Whoever holds one shard knows that it cannot change; whoever holds all of them may
+/// replace it. Workers keep the last one they saw and check under the locks that it is still the one.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What handlers read.
+    pub settings: Settings,
+    /// Who listens to effects.
+    pub audience: Audience,
+    /// CLIENT PAUSE, while it lasts.
+    pub pause: Option<Pause>,
+    /// DEBUG SLEEP: every command waits.
+    pub frozen: bool,
+    /// Bytes that the dataset may use; 0 for no limit.
+    pub maxmemory: u64,
+    /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
+    pub active_expire: bool,
+    /// `lazyfree-lazy-user-flush` and its siblings.
+    pub lazy_user_flush: bool,
+}
+
+/// What CLIENT PAUSE holds back, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// End, in Unix milliseconds.
+    pub until_ms: i64,
+    /// What is held back.
+    pub scope: PauseScope,
+}
+
+/// Which commands CLIENT PAUSE holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseScope {
+    /// Commands that may write.
+    Write,
+    /// All commands.
+    All,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            audience: Audience::default(),
+            pause: None,
+            frozen: false,
+            maxmemory: 0,
+            active_expire: true,
+            lazy_user_flush: false,
+        }
+    }
+}
+
+impl World {
+    /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.pause.is_none() && !self.frozen && self.maxmemory == 0
+    }
+}

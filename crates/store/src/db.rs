@@ -1,0 +1,298 @@
+//! The keys of one database within one shard: the table of entries and the index of their expiry.
+
+use crate::encoding::Kind;
+use crate::expiry::ExpiryIndex;
+use crate::item::{Item, parse_integer};
+use crate::object::Object;
+use crate::table::{Fingerprint, HashSeed, Located, Table};
+use entry::{Entry, ValueRef};
+
+/// The keys of one database within one shard.
+#[derive(Debug, Default)]
+pub struct Db {
+    table: Table<Entry<Object>>,
+    expiry: ExpiryIndex,
+    volatile: usize,
+}
+
+/// A string to be put at a key, with what its entry carries.
+#[derive(Clone, Copy, Debug)]
+pub struct NewString<'a> {
+    /// The bytes.
+    pub value: &'a [u8],
+    /// When the key expires, in Unix milliseconds.
+    pub expiry: Option<i64>,
+    /// The access field.
+    pub access: u32,
+    /// Now, in Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// What putting a string did.
+#[derive(Debug)]
+pub enum Put {
+    /// The key is new.
+    Added,
+    /// The key was there; the entry is one that is to be freed, when it was not overwritten in place.
+    Replaced(Option<Entry<Object>>),
+}
+
+/// Where an entry is; see [`Db::locate`].
+pub type Spot = Located;
+
+/// Strings of this length or more are kept in a block of their own that replies can refer to.
+pub const SHARED_STRING_MIN: usize = 16 << 10;
+
+impl Db {
+    /// How many keys there are, expired ones that nobody has met included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// How many keys have a time to live.
+    #[must_use]
+    pub fn volatile(&self) -> usize {
+        self.volatile
+    }
+
+    /// The table of entries, for walks.
+    #[must_use]
+    pub fn table(&self) -> &Table<Entry<Object>> {
+        &self.table
+    }
+
+    /// The expiry index, for the cycle of active expiry.
+    pub fn expiry_index(&mut self) -> &mut ExpiryIndex {
+        &mut self.expiry
+    }
+
+    /// The entry of `key`, expired or not.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, hash: u64, key: &[u8]) -> Option<&Entry<Object>> {
+        self.table.find(hash, key)
+    }
+
+    /// The entry of `key`, to be changed but for its expiry.
+    #[inline]
+    pub fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut Entry<Object>> {
+        self.table.find_mut(hash, key)
+    }
+
+    /// Where the entry of `key` is. It holds until the next insertion or removal.
+    #[inline]
+    #[must_use]
+    pub fn locate(&self, hash: u64, key: &[u8]) -> Option<Spot> {
+        self.table.locate(hash, key)
+    }
+
+    /// The entry at a place found before.
+    ///
+    /// # Panics
+    /// When the table was changed since, so that nothing is there.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, spot: Spot) -> &Entry<Object> {
+        self.table
+            .at(spot)
+            .expect("a spot is used before the table changes")
+    }
+
+    /// The entry at a place found before, to be changed but for its expiry.
+    ///
+    /// # Panics
+    /// When the table was changed since, so that nothing is there.
+    #[inline]
+    pub fn at_mut(&mut self, spot: Spot) -> &mut Entry<Object> {
+        self.table
+            .at_mut(spot)
+            .expect("a spot is used before the table changes")
+    }
+
+    /// Adds an entry whose key is absent, and says where it is.
+    ///
+    /// # Panics
+    /// Never: what was inserted is found.
+    pub fn insert(&mut self, seed: HashSeed, hash: u64, entry: Entry<Object>, now_ms: i64) -> Spot {
+        let key = Box::<[u8]>::from(entry.key());
+        self.add(seed, hash, entry, now_ms);
+        self.locate(hash, &key).expect("an inserted entry is found")
+    }
+
+    /// Puts an entry at its key, and returns the one that was there.
+    pub fn put(
+        &mut self,
+        seed: HashSeed,
+        hash: u64,
+        entry: Entry<Object>,
+        now_ms: i64,
+    ) -> Option<Entry<Object>> {
+        let Some(spot) = self.locate(hash, entry.key()) else {
+            self.add(seed, hash, entry, now_ms);
+            return None;
+        };
+        let (before, after) = (self.at(spot).expiry(), entry.expiry());
+        let replaced = std::mem::replace(self.at_mut(spot), entry);
+        self.note_expiry(hash, before, after, now_ms);
+        Some(replaced)
+    }
+
+    /// Puts a string at `key`. A string that is there is overwritten in its own block where the new one fits.
+    pub fn put_string(
+        &mut self,
+        seed: HashSeed,
+        hash: u64,
+        key: &[u8],
+        string: &NewString<'_>,
+    ) -> Put {
+        let Some(spot) = self.locate(hash, key) else {
+            self.add(seed, hash, string.entry(key), string.now_ms);
+            return Put::Added;
+        };
+        let entry = self.at_mut(spot);
+        let before = entry.expiry();
+        let old = match entry.value() {
+            ValueRef::Boxed(_) => Some(std::mem::replace(entry, string.entry(key))),
+            ValueRef::Bytes(_) | ValueRef::Integer(_) => {
+                string.overwrite(entry);
+                None
+            }
+        };
+        self.note_expiry(hash, before, string.expiry, string.now_ms);
+        Put::Replaced(old)
+    }
+
+    /// Takes the entry of `key` out.
+    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Entry<Object>> {
+        let entry = self.table.remove(hash, key)?;
+        if entry.expiry().is_some() {
+            self.volatile -= 1;
+        }
+        Some(entry)
+    }
+
+    /// Changes when the entry of `key` expires; whether there is one.
+    pub fn set_expiry(&mut self, hash: u64, key: &[u8], expiry: Option<i64>, now_ms: i64) -> bool {
+        let Some(entry) = self.table.find_mut(hash, key) else {
+            return false;
+        };
+        let before = entry.expiry();
+        entry.set_expiry(expiry);
+        self.note_expiry(hash, before, expiry, now_ms);
+        true
+    }
+
+    /// The deadline of `key`, when it has one and lives.
+    #[must_use]
+    pub fn expiry_of(&self, hash: u64, key: &[u8], now_ms: i64) -> Option<i64> {
+        self.get(hash, key)
+            .and_then(Entry::expiry)
+            .filter(|deadline| *deadline >= now_ms)
+    }
+
+    /// Bytes held by the table and the index, without the entries.
+    #[must_use]
+    pub fn overhead(&self) -> usize {
+        self.table.memory() + self.expiry.memory()
+    }
+
+    fn add(&mut self, seed: HashSeed, hash: u64, entry: Entry<Object>, now_ms: i64) {
+        let expiry = entry.expiry();
+        self.table.insert(seed, hash, entry);
+        self.note_expiry(hash, None, expiry, now_ms);
+    }
+
+    /// Keeps count and index of the volatile keys when a deadline changes. A later deadline needs no record: the old one
+    /// comes due first and is armed anew then.
+    fn note_expiry(&mut self, hash: u64, before: Option<i64>, after: Option<i64>, now_ms: i64) {
+        match (before, after) {
+            (None, None) => {}
+            (Some(_), None) => self.volatile -= 1,
+            (Some(before), Some(after)) if after >= before => {}
+            (before, Some(after)) => {
+                self.volatile += usize::from(before.is_none());
+                self.expiry.arm(Fingerprint::of(hash), after, now_ms);
+            }
+        }
+    }
+}
+
+impl NewString<'_> {
+    fn entry(&self, key: &[u8]) -> Entry<Object> {
+        let mut entry = match parse_integer(self.value) {
+            Some(integer) => Entry::integer(key, integer, self.expiry),
+            None if self.value.len() >= SHARED_STRING_MIN => {
+                Entry::boxed(key, STRING, Object::string(self.value), self.expiry)
+            }
+            None => Entry::bytes(key, self.value, self.expiry),
+        };
+        entry.set_access(self.access);
+        entry
+    }
+
+    /// Overwrites an entry that holds an inline string or an integer.
+    fn overwrite(&self, entry: &mut Entry<Object>) {
+        match parse_integer(self.value) {
+            Some(integer) => entry.set_integer(integer),
+            None if self.value.len() >= SHARED_STRING_MIN => {
+                entry.set_boxed(STRING, Object::string(self.value))
+            }
+            None => entry.set_bytes(self.value),
+        }
+        if entry.expiry() != self.expiry {
+            entry.set_expiry(self.expiry);
+        }
+        entry.set_access(self.access);
+    }
+}
+
+/// The value of an entry that is no inline string or integer.
+#[must_use]
+pub fn object_of(entry: &Entry<Object>) -> Option<&Object> {
+    match entry.value() {
+        ValueRef::Boxed(object) => Some(object),
+        ValueRef::Bytes(_) | ValueRef::Integer(_) => None,
+    }
+}
+
+/// As [`object_of`], to be changed.
+pub fn object_of_mut(entry: &mut Entry<Object>) -> Option<&mut Object> {
+    entry.boxed_mut()
+}
+
+/// An entry for a value of its own allocation.
+#[must_use]
+pub fn entry_of_object(key: &[u8], object: Object, expiry: Option<i64>) -> Entry<Object> {
+    Entry::boxed(key, STRING, object, expiry)
+}
+
+/// The type of an entry's value.
+#[must_use]
+pub fn kind_of(entry: &Entry<Object>) -> Kind {
+    object_of(entry).map_or(Kind::String, Object::kind)
+}
+
+/// How many elements an entry's value has; 1 for a string.
+#[must_use]
+pub fn cardinality(entry: &Entry<Object>) -> usize {
+    object_of(entry).map_or(1, Object::len)
+}
+
+/// The string of an entry, when it is one.
+#[must_use]
+pub fn string_of(entry: &Entry<Object>) -> Option<Item<'_>> {
+    match entry.value() {
+        ValueRef::Bytes(bytes) => Some(Item::Bytes(bytes)),
+        ValueRef::Integer(integer) => Some(Item::Integer(integer)),
+        ValueRef::Boxed(object) => object.as_string().map(Item::Bytes),
+    }
+}
+
+const STRING: u8 = entry::KIND_STRING;
