@@ -1,5 +1,6 @@
 //! The set of values: what every directive is right now.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::directive::{self, Fallback, Id, Key};
@@ -18,7 +19,7 @@ pub struct Defaults {
 }
 
 /// The values of all directives, and what a configuration says besides.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     pub(crate) values: Vec<Value>,
     pub(crate) defaults: Vec<Value>,
@@ -116,6 +117,13 @@ impl Config {
         if let Some(given) = self.given.get_mut(id.place()) {
             *given = true;
         }
+    }
+}
+
+/// Without values: some are secrets.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").finish_non_exhaustive()
     }
 }
 

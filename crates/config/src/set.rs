@@ -27,7 +27,7 @@ pub struct Change {
 }
 
 /// One directive of a change.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Changed {
     /// The directive, under the name that was used.
     pub spelling: Spelling,
@@ -154,6 +154,13 @@ impl SetError {
             name: name.to_vec(),
             reason,
         }
+    }
+}
+
+/// Without values: some are secrets.
+impl fmt::Debug for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Changed").field(&self.spelling.name).finish()
     }
 }
 
