@@ -1,6 +1,7 @@
 //! Values, their encodings, and the sharded keyspace.
 
 pub mod access;
+pub mod btree;
 pub mod db;
 pub mod encoding;
 pub mod expiry;
