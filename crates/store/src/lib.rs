@@ -3,19 +3,24 @@
 pub mod access;
 pub mod btree;
 pub mod db;
+mod dict;
 pub mod encoding;
 pub mod expiry;
 pub mod glob;
+pub mod hash;
 pub mod intset;
 pub mod item;
 pub mod list;
 pub mod listpack;
 pub mod object;
 pub mod random;
+pub mod set;
 pub mod shard;
 pub mod slot;
 pub mod sync;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod tuning;
 pub mod watch;
 
@@ -26,11 +31,13 @@ pub use db::{
 };
 pub use encoding::{Encoding, Kind};
 pub use entry::{Entry, ValueRef};
+pub use hash::Hash;
 pub use intset::Intset;
 pub use item::{Item, Needle, parse_integer};
 pub use list::List;
 pub use listpack::Listpack;
 pub use object::Object;
+pub use set::Set;
 pub use shard::Shard;
 pub use table::HashSeed;
 pub use tuning::Tuning;

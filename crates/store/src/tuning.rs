@@ -1,8 +1,14 @@
 //! The thresholds at which values change their encoding, as plain numbers: the server fills them in from its configuration.
 
+use std::sync::OnceLock;
+
+use crate::table::HashSeed;
+
 /// When each type leaves its packed encoding, under the names of the directives in redis.conf. The defaults are those of Redis 7.2.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Tuning {
+    /// The seed of all tables: collections that outgrow their packed form hash with it.
+    pub seed: HashSeed,
     /// Fields that a packed hash may have.
     pub hash_max_listpack_entries: usize,
     /// Bytes that a field or value of a packed hash may have.
@@ -33,8 +39,11 @@ pub struct Tuning {
 pub const LIST_PACKED_THRESHOLD: usize = 1 << 30;
 
 impl Default for Tuning {
+    /// The defaults of Redis 7.2, with a seed that everybody knows: a server puts its secret in its stead.
     fn default() -> Self {
+        static SEED: OnceLock<HashSeed> = OnceLock::new();
         Self {
+            seed: *SEED.get_or_init(|| HashSeed::new(0)),
             hash_max_listpack_entries: 512,
             hash_max_listpack_value: 64,
             set_max_intset_entries: 512,
