@@ -1,6 +1,7 @@
 //! Values, their encodings, and the sharded keyspace.
 
 pub mod access;
+pub mod big_string;
 pub mod btree;
 pub mod db;
 mod dict;
@@ -23,8 +24,10 @@ pub mod table;
 mod testing;
 pub mod tuning;
 pub mod watch;
+pub mod zset;
 
 pub use access::AccessPolicy;
+pub use big_string::BigString;
 pub use db::{
     Db, NewString, Put, SHARED_STRING_MIN, Spot, cardinality, entry_of_object, kind_of, object_of,
     object_of_mut, string_of,
@@ -36,9 +39,10 @@ pub use intset::Intset;
 pub use item::{Item, Needle, parse_integer};
 pub use list::List;
 pub use listpack::Listpack;
-pub use object::Object;
+pub use object::{Object, string_encoding};
 pub use set::Set;
 pub use shard::Shard;
 pub use table::HashSeed;
 pub use tuning::Tuning;
 pub use watch::{WatchMark, Watchers};
+pub use zset::ZSet;

@@ -1,28 +1,197 @@
-//! TEMP.
-use crate::{Kind, List};
-use entry::Entry;
-#[derive(Debug)]
+//! The values that do not lie in the entry of their key: collections and large strings.
+
+use crate::big_string::BigString;
+use crate::encoding::{Encoding, Kind};
+use crate::hash::Hash;
+use crate::item::Item;
+use crate::list::List;
+use crate::set::Set;
+use crate::zset::ZSet;
+
+/// A value behind a pointer. Small, whatever it holds: each variant is a pointer and the form it has.
+#[derive(Clone, Debug)]
 pub enum Object {
-    String(bytes::BytesMut),
-    List(Box<List>),
+    /// A large string.
+    String(Box<BigString>),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    ZSet(ZSet),
+    /// A hash.
+    Hash(Hash),
 }
+
 impl Object {
-    pub fn string(b: &[u8]) -> Self {
-        Self::String(b.into())
+    /// A large string, copied.
+    pub fn string(bytes: &[u8]) -> Self {
+        Self::String(Box::new(BigString::new(bytes)))
     }
+
+    /// The string, if it is one.
     pub fn as_string(&self) -> Option<&[u8]> {
         match self {
-            Self::String(b) => Some(b),
+            Self::String(string) => Some(string.as_bytes()),
             _ => None,
         }
     }
-    pub fn free_effort(&self) -> usize {
-        0
-    }
-    pub fn len(&self) -> usize {
-        0
-    }
+
+    /// What TYPE says.
     pub fn kind(&self) -> Kind {
-        Kind::List
+        match self {
+            Self::String(_) => Kind::String,
+            Self::List(_) => Kind::List,
+            Self::Set(_) => Kind::Set,
+            Self::ZSet(_) => Kind::ZSet,
+            Self::Hash(_) => Kind::Hash,
+        }
+    }
+
+    /// What OBJECT ENCODING says.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Self::String(_) => Encoding::Raw,
+            Self::List(list) => list.encoding(),
+            Self::Set(set) => set.encoding(),
+            Self::ZSet(zset) => zset.encoding(),
+            Self::Hash(hash) => hash.encoding(),
+        }
+    }
+
+    /// Elements: what decides whether a command may take long. 1 for a string.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a key whose collection is empty does not exist"
+    )]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::String(_) => 1,
+            Self::List(list) => list.len(),
+            Self::Set(set) => set.len(),
+            Self::ZSet(zset) => zset.len(),
+            Self::Hash(hash) => hash.len(),
+        }
+    }
+
+    /// Bytes on the heap for MEMORY USAGE, estimated from `samples` elements; `usize::MAX` measures all.
+    pub fn memory(&self, samples: usize) -> usize {
+        let content = match self {
+            Self::String(string) => size_of::<BigString>() + string.as_bytes().len(),
+            Self::List(list) => list.memory(samples),
+            Self::Set(set) => set.memory(samples),
+            Self::ZSet(zset) => zset.memory(samples),
+            Self::Hash(hash) => hash.memory(samples),
+        };
+        size_of::<Self>() + content
+    }
+
+    /// How many separate blocks freeing the value gives back (`lazyfreeGetFreeEffort`): above some 64 it is freed in the background.
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Self::String(_) => 1,
+            Self::List(list) => list.free_effort(),
+            Self::Set(set) => set.free_effort(),
+            Self::ZSet(zset) => zset.free_effort(),
+            Self::Hash(hash) => hash.free_effort(),
+        }
+    }
+}
+
+/// What OBJECT ENCODING says of a string that was set as a whole; one that was changed in place is [`Encoding::Raw`] whatever it holds.
+pub fn string_encoding(string: Item<'_>) -> Encoding {
+    /// The longest string that Redis puts in one block with its header (`OBJ_ENCODING_EMBSTR_SIZE_LIMIT`).
+    const EMBSTR_MAX: usize = 44;
+    match string {
+        Item::Integer(_) => Encoding::Int,
+        Item::Bytes(bytes) if bytes.len() <= EMBSTR_MAX => Encoding::Embstr,
+        Item::Bytes(_) => Encoding::Raw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::list::End;
+    use crate::tuning::Tuning;
+
+    #[test]
+    fn an_object_is_small() {
+        assert!(size_of::<Object>() <= 24);
+        assert_eq!(
+            (
+                size_of::<Hash>(),
+                size_of::<Set>(),
+                size_of::<ZSet>(),
+                size_of::<List>()
+            ),
+            (16, 16, 16, 16)
+        );
+    }
+
+    #[test]
+    fn objects_tell_what_they_are() {
+        let tuning = Tuning::default();
+        let (mut list, mut set, mut zset, mut hash) =
+            (List::new(), Set::new(), ZSet::new(), Hash::new());
+        list.push(&tuning, End::Tail, b"a");
+        set.add(&tuning, &b"1"[..]);
+        zset.insert(&tuning, b"a", 1.0);
+        hash.set(&tuning, b"a", b"b");
+        let told = [
+            Object::string(b"a"),
+            Object::List(list),
+            Object::Set(set),
+            Object::ZSet(zset),
+            Object::Hash(hash),
+        ]
+        .map(|object| {
+            (
+                object.kind().name(),
+                object.encoding().name(),
+                object.len(),
+                object.free_effort(),
+                object.memory(5) < 200,
+            )
+        });
+        assert_eq!(
+            told,
+            [
+                ("string", "raw", 1, 1, true),
+                ("list", "listpack", 1, 1, true),
+                ("set", "intset", 1, 1, true),
+                ("zset", "listpack", 1, 1, true),
+                ("hash", "listpack", 1, 1, true),
+            ]
+        );
+        assert_eq!(Object::string(b"a").as_string(), Some(&b"a"[..]));
+    }
+
+    #[test]
+    fn large_values_cost_effort_to_free() {
+        let tuning = Tuning::default();
+        let (mut set, mut list) = (Set::new(), List::new());
+        for index in 0..1000 {
+            set.add(&tuning, Item::Integer(index));
+            list.push(&tuning, End::Tail, &[b'x'; 1000]);
+        }
+        assert_eq!(
+            (
+                Object::Set(set).free_effort(),
+                Object::List(list).free_effort()
+            ),
+            (1000, 125)
+        );
+    }
+
+    #[test]
+    fn strings_have_the_encodings_of_redis() {
+        let encodings = [
+            Item::Integer(1),
+            Item::Bytes(&[b'x'; 44]),
+            Item::Bytes(&[b'x'; 45]),
+        ]
+        .map(string_encoding);
+        assert_eq!(encodings, [Encoding::Int, Encoding::Embstr, Encoding::Raw]);
     }
 }
