@@ -314,3 +314,42 @@ fn pushes_at_the_head_of_a_roomy_node_do_not_move_it() {
     node.shrink_to_fit();
     assert_eq!(node.slack(), 0);
 }
+
+fn hex(text: &str) -> Vec<u8> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+/// The listpack in DUMP's payload of a list that redis-server 7.0.15 was given these elements for.
+#[test]
+fn bytes_are_those_of_a_server() {
+    let (x, y, z) = ([b'x'; 63], [b'y'; 64], [b'z'; 127]);
+    let items = "0 127 128 -1 4095 -4096 4096 -32768 32768 -8388608 8388608 -2147483648 2147483648 -2147483649  ab 01 -0 \
+                 9223372036854775807 9223372036854775808";
+    let items: Vec<&[u8]> = items
+        .split(' ')
+        .map(str::as_bytes)
+        .chain([&x[..], &y, &z])
+        .collect();
+    let numbers = "7d010000170000017f01c08002dfff02cfff02d00002f1001003f1008003f200800004f200008004f30000800005f30000008005f400\
+                   0000800000000009f4ffffff7fffffffff0980018261620382303103822d3003f4ffffffffffffff7f0993393232333337323033\
+                   36383534373735383038"
+        .replace(' ', "");
+    let expected = [
+        &hex(&numbers)[..],
+        &[0x14, 0xbf],
+        &x,
+        &[64, 0xe0, 64],
+        &y,
+        &[66, 0xe0, 127],
+        &z,
+        &[1, 0x81, 0xff],
+    ]
+    .concat();
+    assert_eq!(pack(items.iter().copied()).as_bytes(), expected);
+    let read = Listpack::<Blob>::from_bytes(&expected).unwrap();
+    assert!(validate_unique(&expected, 1));
+    assert!(read.view().iter().eq(items.into_iter().map(Item::Bytes)));
+}
