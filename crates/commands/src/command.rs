@@ -30,7 +30,7 @@ pub struct Command<H: 'static> {
     /// Hints for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
     /// Subcommands of a container such as OBJECT; empty otherwise.
-    pub subcommands: &'static [&'static Command<H>],
+    pub subcommands: &'static [&'static Self],
     /// What runs it. Of a container: what answers when no subcommand is named, which arity forbids.
     pub handler: H,
 }
@@ -230,28 +230,48 @@ impl Flags {
 bitflags! {
     /// ACL categories of a command (acl.c ACLDefaultCommandCategories, Redis 7.2).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[allow(missing_docs, reason = "the constants are Redis' own category names")]
     pub struct Categories: u32 {
+        /// `@keyspace`.
         const KEYSPACE = 1;
+        /// `@read`.
         const READ = 1 << 1;
+        /// `@write`.
         const WRITE = 1 << 2;
+        /// `@set`.
         const SET = 1 << 3;
+        /// `@sortedset`.
         const SORTEDSET = 1 << 4;
+        /// `@list`.
         const LIST = 1 << 5;
+        /// `@hash`.
         const HASH = 1 << 6;
+        /// `@string`.
         const STRING = 1 << 7;
+        /// `@bitmap`.
         const BITMAP = 1 << 8;
+        /// `@hyperloglog`.
         const HYPERLOGLOG = 1 << 9;
+        /// `@geo`.
         const GEO = 1 << 10;
+        /// `@stream`.
         const STREAM = 1 << 11;
+        /// `@pubsub`.
         const PUBSUB = 1 << 12;
+        /// `@admin`.
         const ADMIN = 1 << 13;
+        /// `@fast`.
         const FAST = 1 << 14;
+        /// `@slow`.
         const SLOW = 1 << 15;
+        /// `@blocking`.
         const BLOCKING = 1 << 16;
+        /// `@dangerous`.
         const DANGEROUS = 1 << 17;
+        /// `@connection`.
         const CONNECTION = 1 << 18;
+        /// `@transaction`.
         const TRANSACTION = 1 << 19;
+        /// `@scripting`.
         const SCRIPTING = 1 << 20;
     }
 }

@@ -78,6 +78,8 @@ pub struct Audience {
 pub struct Effects {
     /// Who listens.
     pub audience: Audience,
+    /// The database of the call.
+    pub db: u16,
     /// How many changes were made, as `rdb_changes_since_last_save` counts them.
     pub dirty: u64,
     /// Keyspace events in order.
@@ -100,8 +102,9 @@ pub struct Effects {
 
 impl Effects {
     /// Makes it ready for the next call; buffers are kept.
-    pub fn reset(&mut self, audience: Audience) {
+    pub fn reset(&mut self, audience: Audience, db: u16) {
         self.audience = audience;
+        self.db = db;
         self.dirty = 0;
         self.expired = 0;
         self.hits = 0;
@@ -136,8 +139,9 @@ impl Effects {
     /// Puts `words` into the log in place of the call's own words. Called more than once, all of them are logged in order.
     ///
     /// The words are only built when the log has readers: `words` is called then.
-    pub fn log<const N: usize>(&mut self, db: u16, words: impl FnOnce() -> [Bytes; N]) {
+    pub fn log<const N: usize>(&mut self, words: impl FnOnce() -> [Bytes; N]) {
         if self.audience.log {
+            let db = self.db;
             self.log_instead.get_or_insert_default().push(Logged {
                 db,
                 words: words().into(),

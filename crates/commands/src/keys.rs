@@ -81,18 +81,28 @@ pub enum FindKeys {
 bitflags! {
     /// What a command does with a key (Redis 7.0 key specification flags).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    #[allow(missing_docs, reason = "the constants are Redis' own flag names")]
     pub struct KeyFlags: u16 {
+        /// Reads the value.
         const RO = 1;
+        /// Reads and changes the value.
         const RW = 1 << 1;
+        /// Overwrites the value without reading it.
         const OW = 1 << 2;
+        /// Removes the key.
         const RM = 1 << 3;
+        /// Returns or uses the value's data.
         const ACCESS = 1 << 4;
+        /// Changes existing data.
         const UPDATE = 1 << 5;
+        /// Adds data, never changes or removes any.
         const INSERT = 1 << 6;
+        /// Removes data explicitly.
         const DELETE = 1 << 7;
+        /// No key, though routed like one.
         const NOT_KEY = 1 << 8;
+        /// May miss keys.
         const INCOMPLETE = 1 << 9;
+        /// What is done depends on the arguments.
         const VARIABLE_FLAGS = 1 << 10;
     }
 }

@@ -13,6 +13,7 @@ mod handler;
 pub mod keys;
 mod space;
 pub mod string;
+mod write_item;
 
 pub use args::{Args, scan_cursor};
 pub use command::{Arity, Categories, Command, Flags, Group};
@@ -23,6 +24,7 @@ pub use handler::{DataCommand, Handler, Reply};
 pub use space::{
     Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, Value, WriteSpace,
 };
+pub use write_item::WriteItem;
 
 /// Every data command, family by family.
 #[must_use]

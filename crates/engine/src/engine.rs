@@ -70,6 +70,8 @@ impl Engine {
         above: &[&'static EngineCommand],
     ) -> Self {
         let registry = Registry::new(data, above);
+        let mut world = world;
+        world.settings.tuning.seed = layout.seed;
         let world = Arc::new(world);
         let shards = (0..layout.shards)
             .map(|_| Shard::new(layout.databases))

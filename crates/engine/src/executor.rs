@@ -278,7 +278,7 @@ impl Local {
         now: Now,
     ) -> Result<Reply, CommandError> {
         let settings = &self.world.settings;
-        self.effects.reset(self.world.audience);
+        self.effects.reset(self.world.audience, session.db);
         let out = if session.reply == ReplyMode::On {
             &mut session.out
         } else {
@@ -417,7 +417,7 @@ impl Local {
         now: Now,
         run: &mut dyn FnMut(&mut Holding<'_>) -> Result<Reply, CommandError>,
     ) -> Result<Reply, CommandError> {
-        self.effects.reset(self.world.audience);
+        self.effects.reset(self.world.audience, session.db);
         let world = Arc::clone(&self.world);
         let mut holding = Holding {
             shards: held.shards(),
@@ -621,7 +621,7 @@ impl Local {
     }
 
     /// Hands on what the call did beside its reply; the shards are still held.
-    fn carry_out(&mut self, engine: &Engine) {
+    fn carry_out(&self, engine: &Engine) {
         let (stats, effects) = (self.stats(engine), &self.effects);
         for (counter, count) in [
             (&stats.dirty, effects.dirty),

@@ -35,3 +35,9 @@ pub use session_ctx::SessionCtx;
 pub use stats::{CallStats, Counter, Stats, ThreadStats};
 pub use walk::{Filter, Walk};
 pub use world::{Pause, PauseScope, World};
+
+/// Every command of this crate.
+#[must_use]
+pub fn commands() -> Vec<&'static EngineCommand> {
+    [keyspace::COMMANDS, transaction::COMMANDS].concat()
+}

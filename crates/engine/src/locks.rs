@@ -28,7 +28,7 @@ pub struct Locks {
 
 /// What lies under one lock.
 #[derive(Debug)]
-pub struct Guarded {
+pub(crate) struct Guarded {
     /// The shard's data.
     pub shard: Shard,
     /// Role, pause and settings. Holding one shard they cannot change; holding all of them they may be replaced.
@@ -87,7 +87,7 @@ pub struct Reservation {
 }
 
 /// Tries until a call gets a [`Reservation`].
-pub const TRIES_MAX: u32 = 8;
+pub(crate) const TRIES_MAX: u32 = 8;
 
 /// Rounds of spinning on one busy shard: about 5 us.
 const SPINS: u32 = 100;

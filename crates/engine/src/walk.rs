@@ -159,7 +159,7 @@ impl Walk {
     }
 
     /// Writes the reply: KEYS' array, or SCAN's cursor and array.
-    pub(crate) fn finish(&mut self, out: &mut Writer<'_>) -> Reply {
+    pub(crate) fn finish(&self, out: &mut Writer<'_>) -> Reply {
         if self.left.is_some() {
             out.array(2);
             out.bulk_integer(i64::try_from(self.cursor).unwrap_or(i64::MAX));

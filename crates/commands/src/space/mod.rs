@@ -10,7 +10,7 @@ pub use write::{Expiry, WriteSpace};
 
 use crate::effects::{Effects, EventClass, Logged};
 use bytes::Bytes;
-use store::{AccessPolicy, Entry, HashSeed, List, Object, Shard, Spot};
+use store::{AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, ZSet};
 
 /// The shards that a call holds.
 pub enum Shards<'a> {
@@ -93,7 +93,7 @@ macro_rules! values {
             }
 
             fn empty() -> Object {
-                Object::$type(Self::new().into())
+                Object::$type(Self::new())
             }
 
             fn is_empty(&self) -> bool {
@@ -105,6 +105,9 @@ macro_rules! values {
 
 values! {
     List, LIST;
+    Set, SET;
+    Hash, HASH;
+    ZSet, ZSET;
 }
 
 /// Whether a lookup counts as a hit or a miss of the keyspace.

@@ -5,9 +5,6 @@ use super::{COUNT_UNKNOWN, HEADER};
 use crate::item::{Item, Needle};
 use crate::random::{Random, below};
 
-/// Draws that share one walk (`HRANDFIELD_RANDOM_SAMPLE_LIMIT`).
-const DRAW_BATCH: usize = 1000;
-
 /// Where an entry begins: an offset into the bytes, good until the listpack changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(pub(super) usize);
@@ -146,59 +143,43 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Draws `count` of the elements whose index is a multiple of `stride`, each time from all of them, and hands their
-    /// places to `draw` (for a hash, stride 2: fields). A thousand draws share one walk, whatever `count` is. Nothing
-    /// happens on an empty listpack.
-    pub fn draw(
-        &self,
+    /// Draws `count` of the elements whose index is a multiple of `stride`, each time from all of them, and hands the drawn one and those up to the next
+    /// multiple to `draw` (for a hash, stride 2: field and value). O(elements + count log count). Nothing happens on an empty listpack.
+    pub fn draw<'b>(
+        &'b self,
         count: usize,
         stride: usize,
         random: Random<'_>,
         mut draw: impl FnMut(Place),
-    ) {
+    ) where
+        'a: 'b,
+    {
         let groups = self.len() / stride;
-        if groups == 0 {
+        if groups == 0 || count == 0 {
             return;
         }
-        let mut left = count;
-        while left > 0 {
-            let batch = left.min(DRAW_BATCH);
-            self.draw_batch(batch, groups, stride, random)
-                .into_iter()
-                .for_each(&mut draw);
-            left -= batch;
-        }
-    }
-
-    fn draw_batch(
-        &self,
-        count: usize,
-        groups: usize,
-        stride: usize,
-        random: Random<'_>,
-    ) -> Vec<Place> {
         let mut picks: Vec<(usize, usize)> = (0..count)
             .map(|order| (below(random, groups), order))
             .collect();
         picks.sort_unstable();
         let mut places = vec![Place::FIRST; count];
-        let mut walk = self
+        let mut groups = self
             .entries()
             .map(|(place, _)| place)
             .step_by(stride)
             .enumerate();
-        let mut current = walk.next();
+        let mut current = groups.next();
         for (group, order) in picks {
             while let Some((index, _)) = current
                 && index < group
             {
-                current = walk.next();
+                current = groups.next();
             }
             if let (Some((_, place)), Some(slot)) = (current, places.get_mut(order)) {
                 *slot = place;
             }
         }
-        places
+        places.into_iter().for_each(&mut draw);
     }
 
     /// Draws up to `count` different elements among those whose index is a multiple of `stride`, in the order in which they lie.

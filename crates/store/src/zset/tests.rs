@@ -271,17 +271,3 @@ fn a_member_takes_fewer_than_85_bytes() {
     let each = requested(&long.dict, Scored::memory) + long.tree.memory() as f64 / 100_000.0;
     assert!(each < 85.0, "{each}");
 }
-
-/// The listpack in DUMP's payload of the same sorted set, from redis-server 7.0.15.
-#[test]
-fn bytes_are_those_of_a_server() {
-    let mut zset = ZSet::new();
-    for (score, member) in [(2.5, "a"), (3.0, "b"), (-7.0, "c"), (f64::INFINITY, "d")] {
-        zset.insert(&tuning(), member.as_bytes(), score);
-    }
-    let expected = b"\x22\0\0\0\x08\0\x81c\x02\xdf\xf9\x02\x81a\x02\x832.5\x04\x81b\x02\x03\x01\x81d\x02\x83inf\x04\xff";
-    assert_eq!(
-        zset.listpack().map(|view| view.bytes()),
-        Some(&expected[..])
-    );
-}

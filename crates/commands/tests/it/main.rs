@@ -1,0 +1,3 @@
+//! Transcripts of every data command, through the dispatcher.
+
+mod string;

@@ -1,0 +1,149 @@
+//! A server without sockets: an engine, one executor and any number of sessions, on a clock that stands still.
+
+use commands::{DataCommand, Now};
+use engine::{
+    Engine, EngineCommand, Executor, Host, Layout, Session, Step, Taker, Wait, World, clients::Peer,
+};
+use resp::{Proto, ReplyParser, Value};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use store::HashSeed;
+
+/// An engine with sessions that are called one at a time.
+#[derive(Debug)]
+pub struct Dispatcher {
+    clock: Arc<StillClock>,
+    executor: Executor,
+    sessions: Vec<Session>,
+}
+
+/// A host whose clock moves only when it is told to.
+#[derive(Debug)]
+struct StillClock {
+    unix_us: AtomicI64,
+}
+
+/// Where the clock stands at first: a day in 2024.
+const START_US: i64 = 1_710_000_000_000_000;
+
+impl Host for StillClock {
+    fn now(&self) -> Now {
+        let unix_us = self.unix_us.load(Relaxed);
+        Now {
+            unix_us,
+            monotonic_ns: (unix_us - START_US).unsigned_abs() * 1000,
+        }
+    }
+
+    fn used_memory(&self) -> u64 {
+        1 << 20
+    }
+
+    fn drop_later(&self, garbage: Box<dyn Any + Send>) {
+        drop(garbage);
+    }
+}
+
+impl Default for Dispatcher {
+    fn default() -> Self {
+        Self::new(World::default(), &commands::all(), &engine::commands())
+    }
+}
+
+impl Dispatcher {
+    /// A dispatcher over these commands, with one session.
+    #[must_use]
+    pub fn new(
+        world: World,
+        data: &[&'static DataCommand],
+        above: &[&'static EngineCommand],
+    ) -> Self {
+        let clock = Arc::new(StillClock {
+            unix_us: AtomicI64::new(START_US),
+        });
+        let layout = Layout {
+            shards: 64,
+            databases: 16,
+            threads: 1,
+            seed: HashSeed::new(7),
+        };
+        let host = Arc::clone(&clock) as Arc<dyn Host>;
+        let engine = Arc::new(Engine::new(layout, world, host, data, above));
+        let mut dispatcher = Self {
+            clock,
+            executor: Executor::new(engine, 0, Taker::Lane, 42),
+            sessions: Vec::new(),
+        };
+        dispatcher.connect();
+        dispatcher
+    }
+
+    /// Another session; its number.
+    pub fn connect(&mut self) -> usize {
+        let now_ms = self.clock.now().ms();
+        let client = self.executor.engine().clients.add(Peer::default(), now_ms);
+        self.sessions.push(Session::new(client, true));
+        self.sessions.len() - 1
+    }
+
+    /// A session, by number.
+    pub fn session(&mut self, number: usize) -> &mut Session {
+        &mut self.sessions[number]
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.executor.engine()
+    }
+
+    /// Moves the clock on.
+    pub fn advance_ms(&mut self, ms: i64) {
+        self.clock.unix_us.fetch_add(ms * 1000, Relaxed);
+    }
+
+    /// Speaks this version of RESP on the first session.
+    pub fn speak(&mut self, proto: Proto) {
+        self.sessions[0].speak(proto);
+    }
+
+    /// Calls a command on the first session; the words are split as an inline command's are.
+    ///
+    /// # Panics
+    /// When the line has unbalanced quotes, or the reply is not well-formed.
+    pub fn call(&mut self, line: &str) -> Value {
+        let words = resp::split_words(line.as_bytes()).expect("a transcript's words are balanced");
+        let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        self.call_words(0, &argv)
+    }
+
+    /// Calls a command on a session.
+    ///
+    /// # Panics
+    /// When the call waits for something that nobody will bring, or the reply is not well-formed.
+    pub fn call_words(&mut self, session: usize, argv: &[&[u8]]) -> Value {
+        let session = &mut self.sessions[session];
+        loop {
+            match self.executor.call(session, argv) {
+                Step::Done | Step::Close => break,
+                Step::Yield => {}
+                Step::Wait(Wait::Shard(shard)) => shard.block(),
+                Step::Freeze(us) => {
+                    self.clock.unix_us.fetch_add(us as i64, Relaxed);
+                    self.executor.thaw(session);
+                    break;
+                }
+                step => panic!("{argv:?} came to {step:?}"),
+            }
+        }
+        let bytes: Vec<u8> = session.out.chunks().flatten().copied().collect();
+        session.out.clear();
+        let (value, length) = ReplyParser::default()
+            .parse(&bytes)
+            .expect("replies are well-formed")
+            .expect("replies are whole");
+        assert_eq!(length, bytes.len(), "one call, one reply");
+        value
+    }
+}
