@@ -3,6 +3,7 @@
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
+use crate::failpoint::{self, Fault, Late, Place};
 use crate::handler::{Flow, Handler, HostRequest};
 use crate::holding::{HoldFn, Holding};
 use crate::locks::{Held, Locks, ShardSet, ShardWait, TRIES_MAX, Taker};
@@ -75,6 +76,7 @@ struct Local {
     /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
     running: Option<(u16, u64)>,
     muted: Output,
+    late: Option<Late>,
 }
 
 /// Why a call did not run.
@@ -104,6 +106,7 @@ impl Executor {
             rng: Rng::new(seed),
             running: None,
             muted: Output::default(),
+            late: None,
         };
         Self { engine, local }
     }
@@ -129,6 +132,9 @@ impl Executor {
 
     /// Ends the time of the last call of a batch.
     pub fn end_batch(&mut self) {
+        if let Some(late) = self.local.late.take() {
+            late.appear(&self.engine);
+        }
         if self.local.running.is_some() {
             let now = self.engine.host.now();
             self.local.stop_clock(&self.engine, now.monotonic_ns);
@@ -262,8 +268,16 @@ impl Local {
         let now = self.start_clock(engine, row);
         let result = self.perform(engine, session, row, argv, &mut held, now);
         self.carry_out(engine);
+        let late = Late::of_call(engine, session.db, row, argv, &mut held);
         drop(held);
         self.free(engine);
+        if let Some(late) = late {
+            if failpoint::is(Fault::ReplyBeforeEffects) {
+                self.late = Some(late);
+            } else {
+                late.appear(engine);
+            }
+        }
         Ok(result)
     }
 
@@ -445,6 +459,8 @@ impl Local {
         if let Some(transaction) = &session.transaction {
             shards.union(&transaction.shards);
         }
+        let too_early = failpoint::is(Fault::WatchBeforeLocks).then(|| session.watches.is_marked());
+        failpoint::delay(Place::BetweenLocks);
         let acquired = self.acquire(engine, &shards);
         let mut held = match acquired {
             Ok(held) => held,
@@ -459,7 +475,12 @@ impl Local {
             return Step::Lane;
         }
         let now = engine.host.now();
-        let reply = self.exec(engine, session, &mut held, now);
+        let dirty = too_early.unwrap_or_else(|| {
+            session
+                .watches
+                .are_dirty(now.ms(), engine.seed, |key| held.of_key(key))
+        });
+        let reply = self.exec(engine, session, &mut held, now, dirty);
         drop(held);
         self.free(engine);
         self.answer(engine, session, row, Ok(reply))
@@ -472,11 +493,9 @@ impl Local {
         session: &mut Session,
         held: &mut Held<'_>,
         now: Now,
+        dirty: bool,
     ) -> Reply {
         let transaction = session.transaction.take().unwrap_or_default();
-        let dirty = session
-            .watches
-            .are_dirty(now.ms(), engine.seed, |key| held.of_key(key));
         let _forgotten = self.hold(engine, session, held, now, &mut |held| {
             end_watches(held);
             Ok(Reply::Written)
@@ -642,7 +661,7 @@ impl Local {
                 .host
                 .drop_later(Box::new(std::mem::take(&mut self.effects.garbage)));
         }
-        crate::failpoint::after_unlock();
+        failpoint::delay(Place::AfterUnlock);
     }
 
     fn writer<'s>(&'s mut self, session: &'s mut Session) -> Writer<'s> {

@@ -8,17 +8,16 @@
 //!
 //! **Invariant**: nobody waits without bound while holding a shard, so no cycle of waiters can form.
 
+use crate::failpoint::{self, Fault, Place};
 use crate::world::World;
 use commands::{ManyShards, Shards};
-use event_listener::{Event, EventListener};
 use smallvec::SmallVec;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
 use std::task::{Context, Poll};
 use store::Shard;
-use store::sync::{Mutex, MutexGuard};
+use store::sync::{AtomicU32, Event, EventListener, Mutex, MutexGuard, Ordering, fence};
 
 /// All shards of the keyspace, each behind its lock. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -89,8 +88,8 @@ pub struct Reservation {
 /// Tries until a call gets a [`Reservation`].
 pub(crate) const TRIES_MAX: u32 = 8;
 
-/// Rounds of spinning on one busy shard: about 5 us.
-const SPINS: u32 = 100;
+/// Rounds of spinning on one busy shard: about 5 us; one in explorations, where spinning only adds schedules.
+const SPINS: u32 = if cfg!(shuttle) { 1 } else { 100 };
 
 impl Locks {
     /// Locks around `shards`, whose number is a power of two.
@@ -129,6 +128,10 @@ impl Locks {
             guards: SmallVec::new(),
             cells: &self.cells,
         };
+        if failpoint::is(Fault::LocksOutOfOrder) {
+            held.take_out_of_order(shards, taker);
+            return Ok(held);
+        }
         match shards {
             ShardSet::Some(shards) => shards
                 .iter()
@@ -262,13 +265,30 @@ impl<'a> Held<'a> {
         at.expect("a call names the shards of its keys before it runs")
     }
 
+    /// What must never be done: waiting for a shard while another is held, and lanes from the last to the first.
+    #[cold]
+    fn take_out_of_order(&mut self, shards: &ShardSet, taker: Taker) {
+        let mut order: SmallVec<[u16; 4]> = match shards {
+            ShardSet::Some(shards) => shards.clone(),
+            ShardSet::All => (0..self.cells.len() as u16).collect(),
+        };
+        if taker == Taker::Lane {
+            order.reverse();
+        }
+        for shard in order {
+            let guard = self.cells[usize::from(shard)].mutex.lock();
+            self.guards.push((shard, guard));
+        }
+        self.guards.sort_unstable_by_key(|(shard, _)| *shard);
+    }
+
     fn take(&mut self, shard: u16, taker: Taker) -> Result<(), u16> {
         let cell = &self.cells[usize::from(shard)];
         if taker == Taker::Lane && cell.reserved.load(Ordering::Relaxed) > 0 {
             return Err(shard);
         }
         let guard = cell.mutex.try_lock().or_else(|| spin(cell)).ok_or(shard)?;
-        crate::failpoint::between_locks();
+        failpoint::delay(Place::BetweenLocks);
         self.guards.push((shard, guard));
         Ok(())
     }
@@ -323,7 +343,7 @@ impl ShardWait {
     /// Blocks the thread until the shard may be free; for lane threads.
     pub fn block(mut self) {
         let listener = std::mem::replace(&mut self.listener, Event::new().listen());
-        event_listener::Listener::wait(listener);
+        store::sync::wait(listener);
     }
 }
 
@@ -346,7 +366,7 @@ impl Drop for ShardWait {
 #[cold]
 fn spin(cell: &Cell) -> Option<MutexGuard<'_, Guarded>> {
     (0..SPINS).find_map(|_| {
-        std::hint::spin_loop();
+        store::sync::spin_loop();
         if cell.mutex.is_locked() {
             None
         } else {

@@ -119,6 +119,11 @@ impl Watches {
         &self.keys
     }
 
+    /// Whether a watched key was marked as changed; only the locks make the answer last.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.mark.is_set()
+    }
+
     /// Whether a watched key has changed or has expired since it was watched. Its shards must be held.
     pub(crate) fn are_dirty<'s>(
         &self,

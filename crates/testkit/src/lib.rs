@@ -1,6 +1,7 @@
-//! What tests need: a server without sockets, transcripts, and later a history checker and a throw-away CA.
+//! What tests need: a server without sockets, transcripts, and a checker of concurrent histories.
 
 mod dispatcher;
+pub mod history;
 mod render;
 mod transcript;
 
