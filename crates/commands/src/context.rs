@@ -27,6 +27,8 @@ pub struct Settings {
     pub bulk_max: u64,
     /// `lazyfree-lazy-expire`: log UNLINK instead of DEL for expired keys.
     pub lazy_expire: bool,
+    /// `lazyfree-lazy-server-del`: log UNLINK instead of DEL for keys that a command removes on the side.
+    pub lazy_server_del: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             databases: 16,
             bulk_max: 512 << 20,
             lazy_expire: false,
+            lazy_server_del: false,
         }
     }
 }

@@ -149,6 +149,15 @@ impl Effects {
         }
     }
 
+    /// As [`Effects::log`], with words of any number.
+    pub fn log_words(&mut self, words: impl FnOnce() -> Vec<Bytes>) {
+        if self.audience.log {
+            let (db, words) = (self.db, words());
+            let logged = Logged { db, words };
+            self.log_instead.get_or_insert_default().push(logged);
+        }
+    }
+
     /// Keeps the call out of the log although it may have changed something.
     pub fn log_nothing(&mut self) {
         if self.audience.log {

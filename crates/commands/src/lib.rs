@@ -11,6 +11,7 @@ mod effects;
 mod error;
 mod handler;
 pub mod keys;
+mod scan;
 mod space;
 pub mod string;
 mod write_item;
@@ -21,6 +22,7 @@ pub use context::{Call, Now, ReadCtx, Rng, Settings, WriteCtx};
 pub use effects::{Audience, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
 pub use handler::{DataCommand, Handler, Reply};
+pub use scan::ScanOptions;
 pub use space::{
     Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, Value, WriteSpace,
 };

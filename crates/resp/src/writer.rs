@@ -1,5 +1,7 @@
 //! Replies in RESP2 or RESP3, written straight into an [`Output`].
 
+use std::io::Write as _;
+
 use bytes::Bytes;
 
 use crate::number::{LongDouble, format_double};
@@ -248,6 +250,20 @@ impl<'a> Writer<'a> {
             .finish(deferred, header.get(..used).unwrap_or_default());
     }
 
+    /// Closes the reply of SCAN and its kin, begun as `deferred` before its elements: the next cursor, then an array of the `len` values
+    /// written since.
+    pub fn finish_scan(&mut self, deferred: Deferred, cursor: u64, len: usize) {
+        let mut room = [0; 4 + 3 * HEADER];
+        let mut digits = itoa::Buffer::new();
+        let cursor = digits.format(cursor);
+        let mut free = &mut room[..];
+        let fits = write!(free, "*2\r\n${}\r\n{cursor}\r\n*{len}\r\n", cursor.len());
+        debug_assert!(fits.is_ok(), "three numbers fit their room");
+        let unused = free.len();
+        let header = room.get(..room.len() - unused).unwrap_or_default();
+        self.out.finish(deferred, header);
+    }
+
     #[inline]
     fn tag_and_count(&self, kind: Aggregate, len: usize) -> (u8, u64) {
         let len = len as u64;
@@ -392,6 +408,25 @@ mod tests {
         check(|w| w.set(2), "*2\r\n", "~2\r\n");
         check(|w| w.push(3), "*3\r\n", ">3\r\n");
         check(|w| w.attribute(1), "*2\r\n", "|1\r\n");
+    }
+
+    #[test]
+    fn a_scan_writes_its_cursor_last() {
+        for (cursor, len) in [(0, 0), (7, 1), ((1 << 53) - 1, 20), (u64::MAX, 0)] {
+            both(
+                |w| {
+                    let reply = w.begin();
+                    (0..len).for_each(|_| w.bulk(b"x"));
+                    w.finish_scan(reply, cursor, len);
+                    w.ok();
+                },
+                &format!(
+                    "*2\r\n${}\r\n{cursor}\r\n*{len}\r\n{}+OK\r\n",
+                    cursor.to_string().len(),
+                    "$1\r\nx\r\n".repeat(len)
+                ),
+            );
+        }
     }
 
     #[test]

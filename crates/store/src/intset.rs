@@ -127,6 +127,21 @@ impl Intset {
         true
     }
 
+    /// Removes the integers that `keep` refuses, in one pass; it is asked once for each, ascending.
+    pub fn retain(&mut self, mut keep: impl FnMut(i64) -> bool) {
+        let (width, count) = (self.view().width(), self.len());
+        let mut kept = 0;
+        for index in 0..count {
+            let Some(value) = self.get(index).filter(|&value| keep(value)) else {
+                continue;
+            };
+            write(self.blob.tail_mut(), width, kept, value);
+            kept += 1;
+        }
+        self.blob.resize(BLOB_PREFIX + HEADER + kept * width);
+        self.set_count(kept);
+    }
+
     /// Rewrites the integers at a larger width, leaving a hole at `hole`, which is one of the ends: only an integer beyond all others widens.
     fn widen(&mut self, width: usize, hole: usize) {
         let values: Vec<i64> = self.iter().collect();
@@ -266,6 +281,9 @@ mod tests {
             if let Some(copy) = Intset::from_bytes(set.as_bytes()) {
                 prop_assert_eq!(copy.as_bytes(), set.as_bytes());
             }
+            set.retain(|value| value % 3 == 0);
+            model.retain(|value| value % 3 == 0);
+            prop_assert!(set.iter().eq(model.into_iter()));
         }
 
         #[test]

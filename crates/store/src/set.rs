@@ -47,6 +47,13 @@ impl Set {
         Self { form }
     }
 
+    /// An empty set in the listpack form: what integers and other members are collected in that may become an intset in the end (SINTERSTORE).
+    pub fn packed() -> Self {
+        Self {
+            form: Form::Packed(Listpack::new()),
+        }
+    }
+
     /// The set of an intset from an RDB file; a table at once when it has too many integers.
     pub fn from_intset(tuning: &Tuning, intset: Intset) -> Self {
         let mut set = Self {
@@ -230,6 +237,52 @@ impl Set {
         }
     }
 
+    /// Removes up to `count` members, each choice of them as likely as another, and shows them to `visit`.
+    ///
+    /// Where a table loses nearly all its members the few that stay are put into a new set, which is packed again if it can be (SPOP with a count).
+    pub fn take_sample(
+        &mut self,
+        tuning: &Tuning,
+        count: usize,
+        random: Random<'_>,
+        mut visit: impl FnMut(Item<'_>),
+    ) {
+        /// A table is replaced when it keeps this many times fewer members than it loses (`SPOP_MOVE_STRATEGY_MUL`).
+        const MOVE_RATIO: usize = 5;
+        let mut left = self.len();
+        let mut wanted = count.min(left);
+        let staying = left - wanted;
+        // Taking each with the chance that what is wanted has among what is left makes all choices equally likely.
+        let mut takes = |item: Item<'_>, visit: &mut dyn FnMut(Item<'_>)| {
+            let taken = below(random, left) < wanted;
+            if taken {
+                visit(item);
+                wanted -= 1;
+            }
+            left -= 1;
+            taken
+        };
+        match &mut self.form {
+            Form::Intset(intset) => intset.retain(|value| !takes(Item::Integer(value), &mut visit)),
+            Form::Packed(pack) => pack.retain(|item| !takes(item, &mut visit)),
+            Form::Table(_) if staying.saturating_mul(MOVE_RATIO) > wanted => {
+                while wanted > 0 && self.take_random(random, &mut visit).is_some() {
+                    wanted -= 1;
+                }
+            }
+            Form::Table(_) => {
+                let mut kept = Self::packed();
+                while kept.len() < staying
+                    && self
+                        .take_random(random, |member| kept.add(tuning, member))
+                        .is_some()
+                {}
+                std::mem::swap(self, &mut kept);
+                kept.iter().for_each(visit);
+            }
+        }
+    }
+
     /// Shows `count` members, each drawn from all: some may come again.
     pub fn draw(&self, count: usize, random: Random<'_>, mut visit: impl FnMut(Item<'_>)) {
         match &self.form {
@@ -277,7 +330,7 @@ impl Set {
         }
     }
 
-    /// Becomes an intset if all members are integers and few enough: what SUNIONSTORE and its kin do with their result (`maybeConvertToIntset`).
+    /// Becomes an intset if all members are integers and few enough: what SINTERSTORE does with its result (`maybeConvertToIntset`).
     pub fn become_intset_if_integers(&mut self, tuning: &Tuning) {
         if matches!(self.form, Form::Intset(_))
             || self.len() > tuning.set_max_intset_entries.min(INTSET_MAX)
@@ -416,6 +469,22 @@ mod tests {
                 assert!(known(member) && seen.insert(member.to_vec()))
             });
             assert_eq!(seen.len(), wanted.min(model.len()));
+        }
+        for wanted in [
+            0,
+            1,
+            model.len() / 4,
+            model.len() - model.len() / 8,
+            model.len() + 3,
+        ] {
+            let (mut rest, mut taken) = (set.clone(), HashSet::new());
+            rest.take_sample(&tuning(), wanted, &mut random, |member| {
+                assert!(taken.insert(member.to_vec()))
+            });
+            assert_eq!(taken.len(), wanted.min(model.len()));
+            let rest: HashSet<_> = rest.iter().map(|member| member.to_vec()).collect();
+            assert_eq!(&(&rest | &taken), model);
+            assert!(rest.is_disjoint(&taken));
         }
         let (mut cursor, mut seen) = (0, HashSet::new());
         loop {

@@ -4,7 +4,7 @@ use super::{Space, Value, discard};
 use crate::effects::EventClass;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use store::{Entry, Spot, object_of, object_of_mut};
+use store::{Entry, Object, Spot, object_of, object_of_mut};
 
 /// Where a value of type `T` is or may be put.
 #[derive(Debug)]
@@ -60,12 +60,18 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
     /// The value, a new empty one where there was none.
     #[must_use]
     pub fn or_default(self) -> Guard<'s, 'a, T> {
+        self.or_insert_with(T::empty)
+    }
+
+    /// The value, the one that `make` gives where there was none; `make` gives a value of type `T`, which may be empty still.
+    #[must_use]
+    pub fn or_insert_with(self, make: impl FnOnce() -> Object) -> Guard<'s, 'a, T> {
         let Self {
             space, key, spot, ..
         } = self;
         let spot = spot.unwrap_or_else(|| {
             let hash = space.seed.hash(key);
-            let mut entry = store::entry_of_object(key, T::empty(), None);
+            let mut entry = store::entry_of_object(key, make(), None);
             entry.set_access(space.fresh_access());
             space.effects.event(EventClass::NEW, "new", space.db, key);
             space.shards.of_key_mut(key).db_mut(space.db).insert(

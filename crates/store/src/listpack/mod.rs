@@ -25,6 +25,8 @@ use codec::{END, Encoded};
 
 /// Bytes of the header.
 pub const HEADER: usize = 6;
+/// Bytes of the total length, at the head of the header.
+const LENGTH: usize = 4;
 /// Bytes of a listpack without elements.
 pub const EMPTY: usize = HEADER + 1;
 
@@ -149,6 +151,23 @@ impl<B: Buffer> Listpack<B> {
             return self.truncate(place, index);
         }
         self.remove(place, count)
+    }
+
+    /// Removes the elements that `keep` refuses, in one pass; it is asked once for each, in order.
+    pub fn retain(&mut self, mut keep: impl FnMut(Item<'_>) -> bool) {
+        let (mut from, mut kept, mut removed) = (Place::FIRST, Place::FIRST.0, 0);
+        while let Some((item, next)) = self.view().entry(from) {
+            if keep(item) {
+                let entry = from.0 - LENGTH..next.0 - LENGTH;
+                self.buffer.tail_mut().copy_within(entry, kept - LENGTH);
+                kept += next.0 - from.0;
+            } else {
+                removed += 1;
+            }
+            from = next;
+        }
+        self.buffer.splice(kept, from.0 - kept, 0);
+        self.count_down(removed);
     }
 
     /// Adds all elements of `other` at the tail.

@@ -21,6 +21,7 @@ enum Step {
     Replace(prop::sample::Index, Vec<u8>),
     Remove(prop::sample::Index, usize),
     RemoveRange(prop::sample::Index, usize),
+    Retain(u64),
     Split(prop::sample::Index),
     Append(Vec<Vec<u8>>),
     Shrink,
@@ -34,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<prop::sample::Index>(), element()).prop_map(|(at, item)| Step::Replace(at, item)),
         2 => (any::<prop::sample::Index>(), 0usize..3).prop_map(|(at, count)| Step::Remove(at, count)),
         1 => (any::<prop::sample::Index>(), 0usize..9).prop_map(|(at, count)| Step::RemoveRange(at, count)),
+        1 => any::<u64>().prop_map(Step::Retain),
         1 => any::<prop::sample::Index>().prop_map(Step::Split),
         1 => prop::collection::vec(element(), 0..4).prop_map(Step::Append),
         1 => Just(Step::Shrink),
@@ -70,6 +72,21 @@ fn apply<B: Buffer>(listpack: &mut Listpack<B>, model: &mut Vec<Vec<u8>>, step: 
                 listpack.replace(place, &item[..]);
                 model[at] = item;
             }
+        }
+        Step::Retain(bits) => {
+            let keeps = |index: usize| bits >> (index % 64) & 1 == 1;
+            let (mut asked, mut index) = (Vec::new(), 0);
+            listpack.retain(|item| {
+                asked.push(item.to_vec());
+                index += 1;
+                keeps(index - 1)
+            });
+            assert_eq!(&asked, model);
+            index = 0;
+            model.retain(|_| {
+                index += 1;
+                keeps(index - 1)
+            });
         }
         Step::Remove(at, count) => {
             let at = index(at);
