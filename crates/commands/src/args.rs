@@ -95,6 +95,29 @@ impl<'a> Args<'a> {
             .ok_or(error)
     }
 
+    /// The next word as a number of elements: `error` where it is no integer or less than `min`.
+    pub fn count(&mut self, min: i64, error: CommandError) -> Result<usize, CommandError> {
+        let count = self.int_in(min..=i64::MAX, error)?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// A count that may be negative (SRANDMEMBER and its kin): any integer but the lowest.
+    pub fn signed_count(&mut self) -> Result<i64, CommandError> {
+        match self.int()? {
+            i64::MIN => Err(CommandError::CountTooNegative),
+            count => Ok(count),
+        }
+    }
+
+    /// Ends reading of a command that Redis declares with fewer words than it checks: the error names the command.
+    pub fn finish_arity(&self, command: &'static str) -> Result<(), CommandError> {
+        if self.words.is_empty() {
+            Ok(())
+        } else {
+            Err(CommandError::Arity(command.into()))
+        }
+    }
+
     /// The next word as a floating point number (NaN is none).
     pub fn float(&mut self) -> Result<f64, CommandError> {
         resp::number::parse_double(self.bytes()?).ok_or(CommandError::NotFloat)

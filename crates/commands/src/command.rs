@@ -185,6 +185,9 @@ bitflags! {
         const EVERYTHING = 1 << 28;
         /// Not Redis' own: time grows with the keys' elements, so that large keys send it to a lane.
         const LINEAR = 1 << 29;
+        /// Not Redis' own: time grows with the elements asked for, so that the handler itself finds out whether that is
+        /// long ([`crate::Call::is_long`]); inside a transaction, where it is too late then, the same as `LINEAR`.
+        const RANGED = 1 << 25;
         /// Not Redis' own: runs at once inside MULTI instead of being queued.
         const IMMEDIATE = 1 << 26;
         /// Not Redis' own: runs the queued commands, so that what holds for them holds for it.

@@ -77,6 +77,17 @@ pub struct Call<'a> {
     pub rng: &'a mut Rng,
     /// Whether the client asked to be denied blocking (inside MULTI or a script).
     pub may_block: bool,
+    /// How many elements a call may go through before it must move to a lane.
+    pub elements_max: usize,
+}
+
+impl Call<'_> {
+    /// Whether a call that goes through `elements` elements has to run elsewhere: the handler of a `RANGED` command that
+    /// learns so before it has changed or written anything returns [`crate::Reply::Elsewhere`].
+    #[must_use]
+    pub fn is_long(&self, elements: usize) -> bool {
+        elements > self.elements_max
+    }
 }
 
 /// A small fast generator (xorshift*), seeded by the layer above so that a simulation repeats.

@@ -38,6 +38,25 @@ pub enum CommandError {
     TimeoutNegative,
     TimeoutOutOfRange,
     MustBePositive,
+    /// A count that may be negative, but not the most negative number.
+    CountTooNegative,
+    NumkeysNotPositive,
+    CountNotPositive,
+    LimitNegative,
+    PositionRankZero,
+    PositionCountNegative,
+    PositionMaxlenNegative,
+    ScoreRange,
+    MemberRange,
+    ScoreNotANumber,
+    WeightNotFloat,
+    AddOrUpdateOnly,
+    AddAndCompare,
+    IncrementOfMany,
+    LimitByRank,
+    ScoresByMember,
+    /// No key to read in the command of this name.
+    NoInputKey(&'static str),
     /// Wrong number of arguments for the command of this full name.
     Arity(Cow<'static, str>),
     /// "invalid expire time" in the command of this name.
@@ -89,6 +108,37 @@ impl CommandError {
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::MustBePositive => "ERR value is out of range, must be positive",
+            Self::CountTooNegative => {
+                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+            }
+            Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
+            Self::CountNotPositive => "ERR count should be greater than 0",
+            Self::LimitNegative => "ERR LIMIT can't be negative",
+            Self::PositionRankZero => {
+                "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... \
+                 or use negative to start from the end of the list"
+            }
+            Self::PositionCountNegative => "ERR COUNT can't be negative",
+            Self::PositionMaxlenNegative => "ERR MAXLEN can't be negative",
+            Self::ScoreRange => "ERR min or max is not a float",
+            Self::MemberRange => "ERR min or max not valid string range item",
+            Self::ScoreNotANumber => "ERR resulting score is not a number (NaN)",
+            Self::WeightNotFloat => "ERR weight value is not a float",
+            Self::AddOrUpdateOnly => "ERR XX and NX options at the same time are not compatible",
+            Self::AddAndCompare => {
+                "ERR GT, LT, and/or NX options at the same time are not compatible"
+            }
+            Self::IncrementOfMany => "ERR INCR option supports a single increment-element pair",
+            Self::LimitByRank => {
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+            }
+            Self::ScoresByMember => {
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+            }
+            Self::NoInputKey(command) => {
+                return format!("ERR at least 1 input key is needed for '{command}' command")
+                    .into();
+            }
             Self::Arity(command) => {
                 return format!("ERR wrong number of arguments for '{command}' command").into();
             }

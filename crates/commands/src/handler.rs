@@ -23,6 +23,8 @@ pub type DataCommand = crate::command::Command<Handler>;
 pub enum Reply {
     /// The handler has written its reply.
     Written,
+    /// The handler has only looked: the call is long ([`crate::Call::is_long`]) and is to be run again in a lane.
+    Elsewhere,
     /// `+OK`.
     Ok,
     /// Null bulk: `$-1` in RESP2, `_` in RESP3.

@@ -13,6 +13,7 @@ mod handler;
 pub mod keys;
 mod scan;
 mod space;
+pub mod span;
 pub mod string;
 mod write_item;
 

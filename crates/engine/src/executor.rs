@@ -85,7 +85,7 @@ enum Hindrance {
     Busy(u16),
     /// The world changed between admission and locks.
     Stale,
-    /// The keys are large: this is for a lane.
+    /// The keys are large, or the handler found its range long: this is for a lane.
     TooLong,
 }
 
@@ -267,6 +267,9 @@ impl Local {
         }
         let now = self.start_clock(engine, row);
         let result = self.perform(engine, session, row, argv, &mut held, now);
+        if result == Ok(Reply::Elsewhere) {
+            return Err(Hindrance::TooLong);
+        }
         self.carry_out(engine);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
         drop(held);
@@ -323,6 +326,11 @@ impl Local {
             settings,
             rng: &mut self.rng,
             may_block: session.transaction.is_none(),
+            elements_max: if self.taker == Taker::Worker && !session.executing {
+                LANE_ELEMENTS
+            } else {
+                usize::MAX
+            },
         };
         let args = Args::new(argv.get(row.name_words()..).unwrap_or_default());
         match row.handler {
@@ -709,7 +717,7 @@ impl Local {
     ) {
         let mut writer = self.writer(session);
         match result {
-            Ok(Reply::Written) => {}
+            Ok(Reply::Written | Reply::Elsewhere) => {}
             Ok(Reply::Ok) => writer.ok(),
             Ok(Reply::Nil) => writer.null(),
             Ok(Reply::NilArray) => writer.null_array(),
@@ -853,10 +861,11 @@ fn is_long_transaction(engine: &Engine, session: &Session, held: &Held<'_>) -> b
     let Some(transaction) = &session.transaction else {
         return false;
     };
-    transaction.flags.contains(Flags::LINEAR)
+    let growing = Flags::LINEAR.union(Flags::RANGED);
+    transaction.flags.intersects(growing)
         && transaction.queued.iter().any(|queued| {
             let row = engine.registry.row(queued.row);
-            row.flags.contains(Flags::LINEAR)
+            row.flags.intersects(growing)
                 && is_long(engine, session, row, &queued.words.argv(), held)
         })
 }

@@ -136,6 +136,24 @@ impl<'a> Shards<'a> {
 }
 
 impl Space<'_> {
+    /// The same space, for as long as this one is lent.
+    fn again(&mut self) -> Space<'_> {
+        Space {
+            shards: match &mut self.shards {
+                Shards::One(shard) => Shards::One(shard),
+                Shards::Many(many) => Shards::Many(&mut **many),
+            },
+            db: self.db,
+            seed: self.seed,
+            now_ms: self.now_ms,
+            access: self.access,
+            on_expired: self.on_expired,
+            lazy_expire: self.lazy_expire,
+            effects: self.effects,
+            chance: self.chance,
+        }
+    }
+
     /// The living entry of `key`: an expired one is deleted or hidden, as [`OnExpired`] says.
     #[inline]
     pub(crate) fn live(

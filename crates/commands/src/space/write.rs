@@ -1,7 +1,7 @@
 //! The keys of a command that writes.
 
 use super::guard::Slot;
-use super::read::{text, typed};
+use super::read::{ReadSpace, text, typed};
 use super::{Lookup, Space, Value, discard};
 use crate::effects::{Effects, EventClass};
 use crate::error::CommandError;
@@ -43,6 +43,12 @@ impl<'a> WriteSpace<'a> {
     /// The effects of the call.
     pub fn effects(&mut self) -> &mut Effects {
         self.0.effects
+    }
+
+    /// The same keys as a command that only reads sees them: for the part of a command that reads its sources before it
+    /// stores what it made of them.
+    pub fn reading(&mut self) -> ReadSpace<'_> {
+        ReadSpace::new(self.0.again())
     }
 
     /// The entry of `key` (lookupKeyWrite): an expired one is gone after this.

@@ -5,6 +5,8 @@
     reason = "every index follows from the number of digits, never from a peer's bytes"
 )]
 
+use std::fmt::Write;
+
 use super::FixedText;
 use super::literal::{Binary, Literal};
 
@@ -37,6 +39,87 @@ pub fn format_double(value: f64) -> FixedText {
     text
 }
 
+/// A double as C's `%.17g` writes it: 17 significant digits without zeros at the end, which is what `ZSCAN` shows of a large
+/// sorted set in Redis 7.2. The infinities are `inf` and `-inf`.
+pub fn format_double_17(value: f64) -> FixedText {
+    if !value.is_finite() {
+        return format_double(value);
+    }
+    let mut scientific = FixedText::default();
+    let (mut digits, mut exponent) = (Digits17::default(), 0);
+    if write!(scientific, "{:.16e}", value.abs()).is_ok()
+        && let Some(at) = scientific.iter().position(|byte| *byte == b'e')
+    {
+        digits = Digits17::of(&scientific[..at]);
+        exponent = super::parse_i64(&scientific[at + 1..])
+            .and_then(|exponent| i32::try_from(exponent).ok())
+            .unwrap_or(0);
+    }
+    let mut text = FixedText::default();
+    if value.is_sign_negative() {
+        text.push(b"-");
+    }
+    digits.write(exponent, &mut text);
+    text
+}
+
+/// Up to 17 significant digits without zeros at the end; at least one.
+#[derive(Default)]
+struct Digits17 {
+    digits: [u8; 17],
+    len: usize,
+}
+
+impl Digits17 {
+    /// The digits of `d.ddd`.
+    fn of(text: &[u8]) -> Self {
+        let mut all = Self::default();
+        for digit in text.iter().filter(|byte| **byte != b'.').take(17) {
+            all.digits[all.len] = *digit;
+            all.len += 1;
+        }
+        while all.len > 1 && all.digits[all.len - 1] == b'0' {
+            all.len -= 1;
+        }
+        all
+    }
+
+    /// Writes them with the point after the first digit moved by `exponent`.
+    fn write(&self, exponent: i32, text: &mut FixedText) {
+        let digits = &self.digits[..self.len];
+        match exponent {
+            -4..0 => {
+                text.push(b"0.");
+                text.push(&ZEROS[..usize::try_from(-1 - exponent).unwrap_or(0)]);
+                text.push(digits);
+            }
+            0..17 => {
+                let whole = usize::try_from(exponent + 1).unwrap_or(1);
+                let (head, tail) = digits.split_at(whole.min(digits.len()));
+                text.push(head);
+                text.push(&ZEROS[..whole - head.len()]);
+                if !tail.is_empty() {
+                    text.push(b".");
+                    text.push(tail);
+                }
+            }
+            _ => {
+                let (head, tail) = digits.split_at(1.min(digits.len()));
+                text.push(head);
+                if !tail.is_empty() {
+                    text.push(b".");
+                    text.push(tail);
+                }
+                text.push(if exponent < 0 { b"e-" } else { b"e+" });
+                if exponent.abs() < 10 {
+                    text.push(b"0");
+                }
+                text.push(itoa::Buffer::new().format(exponent.abs()).as_bytes());
+            }
+        }
+    }
+}
+
 /// A double as Redis' `string2d` takes it: the whole of `text` as C's `strtod` reads it (decimal or hexadecimal, `inf`, a leading
 /// `+`), without blanks around it. Refused are NaN, what overflows, and what is not zero but vanishes.
 pub fn parse_double(text: &[u8]) -> Option<f64> {
@@ -44,17 +127,43 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
     let magnitude = match literal {
         Literal::Infinity => f64::INFINITY,
         Literal::Decimal(decimal) => {
-            let unsigned = text
-                .strip_prefix(b"-")
-                .or_else(|| text.strip_prefix(b"+"))
-                .unwrap_or(text);
-            let value: f64 = std::str::from_utf8(unsigned).ok()?.parse().ok()?;
+            let value = from_decimal(text)?;
             let vanished = value == 0.0 && !decimal.is_zero();
             (value.is_finite() && !vanished).then_some(value)?
         }
         Literal::Binary(binary) => from_binary(&binary)?,
     };
     Some(if negative { -magnitude } else { magnitude })
+}
+
+/// A double as C's `strtod` alone reads it, which is how Redis takes the ends of a range of scores: blanks may stand before it,
+/// the text ends at a NUL byte, an empty one is 0, what is too large is infinite and what is too small is 0. NaN is refused.
+pub fn parse_double_loosely(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let blanks = text
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r'))
+        .count();
+    let text = &text[blanks..];
+    let (negative, literal) = Literal::parse(text)?;
+    let magnitude = match literal {
+        Literal::Infinity => f64::INFINITY,
+        Literal::Decimal(_) => from_decimal(text)?,
+        Literal::Binary(binary) => from_binary(&binary)?,
+    };
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+/// The magnitude of a decimal number, its sign left out.
+fn from_decimal(text: &[u8]) -> Option<f64> {
+    let unsigned = text
+        .strip_prefix(b"-")
+        .or_else(|| text.strip_prefix(b"+"))
+        .unwrap_or(text);
+    std::str::from_utf8(unsigned).ok()?.parse().ok()
 }
 
 fn from_binary(binary: &Binary) -> Option<f64> {

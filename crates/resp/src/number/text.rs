@@ -1,5 +1,6 @@
 //! A short text without allocation.
 
+use std::fmt;
 use std::ops::Deref;
 
 /// The text of a number, at most [`FixedText::CAPACITY`] bytes, without allocation. Reads as `&[u8]`.
@@ -20,6 +21,13 @@ impl FixedText {
             *slot = *byte;
         }
         self.len = (self.len + text.len()).min(Self::CAPACITY);
+    }
+}
+
+impl fmt::Write for FixedText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
     }
 }
 

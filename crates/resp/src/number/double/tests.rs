@@ -131,3 +131,53 @@ proptest! {
         prop_assert_eq!(&*format_double(value), text.trim_end_matches('0').as_bytes());
     }
 }
+
+#[test]
+fn seventeen_digits_are_those_of_c() {
+    for (value, text) in [
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (1.0, "1"),
+        (-150.0, "-150"),
+        (3.2, "3.2000000000000002"),
+        (0.1, "0.10000000000000001"),
+        (0.0001, "0.0001"),
+        (0.00012, "0.00012"),
+        (0.000_01, "1.0000000000000001e-05"),
+        (1e16, "10000000000000000"),
+        (1e17, "1e+17"),
+        (12345678901234567.0, "12345678901234568"),
+        (1.5e300, "1.5000000000000001e+300"),
+        (5e-324, "4.9406564584124654e-324"),
+        (f64::INFINITY, "inf"),
+        (f64::NEG_INFINITY, "-inf"),
+    ] {
+        assert_eq!(
+            std::str::from_utf8(&format_double_17(value)),
+            Ok(text),
+            "{value:?}"
+        );
+    }
+}
+
+#[test]
+fn ends_of_ranges_are_read_as_by_c() {
+    for (text, value) in [
+        (&b""[..], Some(0.0)),
+        (b"1.5", Some(1.5)),
+        (b"  -3", Some(-3.0)),
+        (b"\t\n7", Some(7.0)),
+        (b"2\0x", Some(2.0)),
+        (b"1e400", Some(f64::INFINITY)),
+        (b"-1e400", Some(f64::NEG_INFINITY)),
+        (b"1e-400", Some(0.0)),
+        (b"-Inf", Some(f64::NEG_INFINITY)),
+        (b"0x10", Some(16.0)),
+        (b" ", None),
+        (b"1 ", None),
+        (b"nan", None),
+        (b"1x", None),
+    ] {
+        assert_eq!(parse_double_loosely(text), value, "{text:?}");
+    }
+}
