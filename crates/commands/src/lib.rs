@@ -9,7 +9,9 @@ mod command;
 mod context;
 mod effects;
 mod error;
+pub mod generic;
 mod handler;
+mod help;
 pub mod keys;
 mod scan;
 mod space;
@@ -23,6 +25,7 @@ pub use context::{Call, Now, ReadCtx, Rng, Settings, WriteCtx};
 pub use effects::{Audience, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
 pub use handler::{DataCommand, Handler, Reply};
+pub use help::write_help;
 pub use scan::ScanOptions;
 pub use space::{
     Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, Value, WriteSpace,
@@ -32,5 +35,5 @@ pub use write_item::WriteItem;
 /// Every data command, family by family.
 #[must_use]
 pub fn all() -> Vec<&'static DataCommand> {
-    [string::COMMANDS].concat()
+    [generic::COMMANDS, string::COMMANDS].concat()
 }

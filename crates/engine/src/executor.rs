@@ -307,7 +307,8 @@ impl Local {
             db: session.db,
             seed: engine.seed,
             now_ms: now.ms(),
-            access: (!session.no_touch).then_some(settings.access),
+            access: settings.access,
+            no_touch: session.no_touch,
             on_expired: if self
                 .world
                 .pause

@@ -87,7 +87,10 @@ mod explored {
         /// When a holder panicked, which ends an exploration anyway.
         pub fn listen(&self) -> EventListener {
             let seen = *self.state.0.lock().expect("no holder panics");
-            EventListener { state: Arc::clone(&self.state), seen }
+            EventListener {
+                state: Arc::clone(&self.state),
+                seen,
+            }
         }
 
         /// Wakes all listeners.
