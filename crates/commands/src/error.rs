@@ -68,6 +68,9 @@ pub enum CommandError {
     UnsupportedOption(Box<[u8]>),
     /// Wrong number of arguments for the command of this full name.
     Arity(Cow<'static, str>),
+    /// A RESP2 client that is subscribed called the command of this name.
+    SubscriberOnly(String),
+    SsubscribeInExec,
     /// "invalid expire time" in the command of this name.
     InvalidExpire(&'static str),
     /// A command that does not exist; the words are the beginning of its arguments, ready for the text.
@@ -169,6 +172,13 @@ impl CommandError {
             }
             Self::Arity(command) => {
                 return format!("ERR wrong number of arguments for '{command}' command").into();
+            }
+            Self::SsubscribeInExec => "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+            Self::SubscriberOnly(command) => {
+                return format!(
+                    "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+                )
+                .into();
             }
             Self::InvalidExpire(command) => {
                 return format!("ERR invalid expire time in '{command}' command").into();
