@@ -9,9 +9,7 @@ mod command;
 mod context;
 mod effects;
 mod error;
-pub mod generic;
 mod handler;
-mod help;
 pub mod keys;
 mod scan;
 mod space;
@@ -25,15 +23,15 @@ pub use context::{Call, Now, ReadCtx, Rng, Settings, WriteCtx};
 pub use effects::{Audience, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
 pub use handler::{DataCommand, Handler, Reply};
-pub use help::write_help;
 pub use scan::ScanOptions;
 pub use space::{
-    Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, Value, WriteSpace,
+    Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, StringSlot, Value,
+    WriteSpace,
 };
 pub use write_item::WriteItem;
 
 /// Every data command, family by family.
 #[must_use]
 pub fn all() -> Vec<&'static DataCommand> {
-    [generic::COMMANDS, string::COMMANDS].concat()
+    [string::COMMANDS].concat()
 }

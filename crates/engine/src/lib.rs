@@ -13,10 +13,8 @@ pub mod failpoint;
 mod handler;
 mod holding;
 mod host;
-mod inbox;
 pub mod keyspace;
 mod locks;
-pub mod pubsub;
 mod registry;
 mod session;
 mod session_ctx;
@@ -30,7 +28,6 @@ pub use executor::{Executor, Step, Wait};
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};
 pub use host::Host;
-pub use inbox::Inbox;
 pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};
 pub use registry::{Registry, Row};
 pub use session::{ReplyMode, Session};
@@ -42,5 +39,5 @@ pub use world::{Pause, PauseScope, World};
 /// Every command of this crate.
 #[must_use]
 pub fn commands() -> Vec<&'static EngineCommand> {
-    [keyspace::COMMANDS, pubsub::COMMANDS, transaction::COMMANDS].concat()
+    [keyspace::COMMANDS, transaction::COMMANDS].concat()
 }

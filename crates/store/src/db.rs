@@ -2,8 +2,8 @@
 
 use crate::encoding::Kind;
 use crate::expiry::ExpiryIndex;
-use crate::item::{Item, parse_integer};
 use crate::object::Object;
+use crate::string::NewString;
 use crate::table::{Fingerprint, HashSeed, Located, Table};
 use entry::{Entry, ValueRef};
 
@@ -15,33 +15,8 @@ pub struct Db {
     volatile: usize,
 }
 
-/// A string to be put at a key, with what its entry carries.
-#[derive(Clone, Copy, Debug)]
-pub struct NewString<'a> {
-    /// The bytes.
-    pub value: &'a [u8],
-    /// When the key expires, in Unix milliseconds.
-    pub expiry: Option<i64>,
-    /// The access field.
-    pub access: u32,
-    /// Now, in Unix milliseconds.
-    pub now_ms: i64,
-}
-
-/// What putting a string did.
-#[derive(Debug)]
-pub enum Put {
-    /// The key is new.
-    Added,
-    /// The key was there; the entry is one that is to be freed, when it was not overwritten in place.
-    Replaced(Option<Entry<Object>>),
-}
-
 /// Where an entry is; see [`Db::locate`].
 pub type Spot = Located;
-
-/// Strings of this length or more are kept in a block of their own that replies can refer to.
-pub const SHARED_STRING_MIN: usize = 16 << 10;
 
 impl Db {
     /// How many keys there are, expired ones that nobody has met included.
@@ -144,29 +119,44 @@ impl Db {
         Some(replaced)
     }
 
-    /// Puts a string at `key`. A string that is there is overwritten in its own block where the new one fits.
-    pub fn put_string(
+    /// Adds a string at a key that is absent.
+    pub fn add_string(
         &mut self,
         seed: HashSeed,
         hash: u64,
         key: &[u8],
         string: &NewString<'_>,
-    ) -> Put {
-        let Some(spot) = self.locate(hash, key) else {
-            self.add(seed, hash, string.entry(key), string.now_ms);
-            return Put::Added;
-        };
+        now_ms: i64,
+    ) {
+        self.add(seed, hash, string.entry(key), now_ms);
+    }
+
+    /// Puts a string in place of the value at `spot`, whose key has this hash. An inline string or integer is overwritten
+    /// in its own block; any other value's entry is returned, to be freed.
+    ///
+    /// # Panics
+    /// As [`Db::at`].
+    pub fn overwrite(
+        &mut self,
+        spot: Spot,
+        hash: u64,
+        string: &NewString<'_>,
+        now_ms: i64,
+    ) -> Option<Entry<Object>> {
         let entry = self.at_mut(spot);
         let before = entry.expiry();
         let old = match entry.value() {
-            ValueRef::Boxed(_) => Some(std::mem::replace(entry, string.entry(key))),
+            ValueRef::Boxed(_) => {
+                let new = string.entry(entry.key());
+                Some(std::mem::replace(entry, new))
+            }
             ValueRef::Bytes(_) | ValueRef::Integer(_) => {
                 string.overwrite(entry);
                 None
             }
         };
-        self.note_expiry(hash, before, string.expiry, string.now_ms);
-        Put::Replaced(old)
+        self.note_expiry(hash, before, string.expiry, now_ms);
+        old
     }
 
     /// Takes the entry of `key` out.
@@ -189,53 +179,23 @@ impl Db {
         true
     }
 
+    /// Changes when the entry at `spot`, whose key has this hash, expires.
+    ///
+    /// # Panics
+    /// As [`Db::at`].
+    pub fn set_expiry_at(&mut self, spot: Spot, hash: u64, expiry: Option<i64>, now_ms: i64) {
+        let entry = self.at_mut(spot);
+        let before = entry.expiry();
+        entry.set_expiry(expiry);
+        self.note_expiry(hash, before, expiry, now_ms);
+    }
+
     /// The deadline of `key`, when it has one and lives.
     #[must_use]
     pub fn expiry_of(&self, hash: u64, key: &[u8], now_ms: i64) -> Option<i64> {
         self.get(hash, key)
             .and_then(Entry::expiry)
             .filter(|deadline| *deadline >= now_ms)
-    }
-
-    /// Takes up to `budget` records that have come due out of the expiry index and calls `expired` with the key of each
-    /// element whose time is over; the other elements are armed anew. Returns how many records there were.
-    ///
-    /// The caller deletes those keys before it releases the shard: they have no record any more. A key may be named
-    /// twice.
-    pub fn due(&mut self, now_ms: i64, budget: usize, mut expired: impl FnMut(&[u8])) -> usize {
-        let Self { table, expiry, .. } = self;
-        for taken in 0..budget {
-            let Some(record) = expiry.due(now_ms) else {
-                return taken;
-            };
-            table.visit_fingerprint(record, |entry| match entry.expiry() {
-                Some(deadline) if deadline < now_ms => expired(entry.key()),
-                Some(deadline) => expiry.arm(record, deadline, now_ms),
-                None => {}
-            });
-        }
-        budget
-    }
-
-    /// Checks up to `budget` records of the expiry index and drops those that were left behind, when there are many;
-    /// whether there still are.
-    pub fn sweep_expiry(&mut self, now_ms: i64, budget: usize) -> bool {
-        let Self {
-            table,
-            expiry,
-            volatile,
-        } = self;
-        if !expiry.is_overgrown(*volatile) {
-            return false;
-        }
-        expiry.sweep(budget, now_ms, |record| {
-            let mut earliest: Option<i64> = None;
-            table.visit_fingerprint(record, |entry| {
-                earliest = [earliest, entry.expiry()].into_iter().flatten().min();
-            });
-            earliest
-        });
-        expiry.is_overgrown(*volatile)
     }
 
     /// Bytes held by the table and the index, without the entries.
@@ -262,35 +222,6 @@ impl Db {
                 self.expiry.arm(Fingerprint::of(hash), after, now_ms);
             }
         }
-    }
-}
-
-impl NewString<'_> {
-    fn entry(&self, key: &[u8]) -> Entry<Object> {
-        let mut entry = match parse_integer(self.value) {
-            Some(integer) => Entry::integer(key, integer, self.expiry),
-            None if self.value.len() >= SHARED_STRING_MIN => {
-                Entry::boxed(key, STRING, Object::string(self.value), self.expiry)
-            }
-            None => Entry::bytes(key, self.value, self.expiry),
-        };
-        entry.set_access(self.access);
-        entry
-    }
-
-    /// Overwrites an entry that holds an inline string or an integer.
-    fn overwrite(&self, entry: &mut Entry<Object>) {
-        match parse_integer(self.value) {
-            Some(integer) => entry.set_integer(integer),
-            None if self.value.len() >= SHARED_STRING_MIN => {
-                entry.set_boxed(STRING, Object::string(self.value))
-            }
-            None => entry.set_bytes(self.value),
-        }
-        if entry.expiry() != self.expiry {
-            entry.set_expiry(self.expiry);
-        }
-        entry.set_access(self.access);
     }
 }
 
@@ -324,16 +255,6 @@ pub fn kind_of(entry: &Entry<Object>) -> Kind {
 #[must_use]
 pub fn cardinality(entry: &Entry<Object>) -> usize {
     object_of(entry).map_or(1, Object::len)
-}
-
-/// The string of an entry, when it is one.
-#[must_use]
-pub fn string_of(entry: &Entry<Object>) -> Option<Item<'_>> {
-    match entry.value() {
-        ValueRef::Bytes(bytes) => Some(Item::Bytes(bytes)),
-        ValueRef::Integer(integer) => Some(Item::Integer(integer)),
-        ValueRef::Boxed(object) => object.as_string().map(Item::Bytes),
-    }
 }
 
 const STRING: u8 = entry::KIND_STRING;

@@ -18,6 +18,7 @@ pub mod random;
 pub mod set;
 pub mod shard;
 pub mod slot;
+pub mod string;
 pub mod sync;
 pub mod table;
 #[cfg(test)]
@@ -28,10 +29,7 @@ pub mod zset;
 
 pub use access::AccessPolicy;
 pub use big_string::BigString;
-pub use db::{
-    Db, NewString, Put, SHARED_STRING_MIN, Spot, cardinality, entry_of_object, kind_of, object_of,
-    object_of_mut, string_of,
-};
+pub use db::{Db, Spot, cardinality, entry_of_object, kind_of, object_of, object_of_mut};
 pub use encoding::{Encoding, Kind};
 pub use entry::{Entry, ValueRef};
 pub use hash::Hash;
@@ -42,6 +40,10 @@ pub use listpack::Listpack;
 pub use object::{Object, string_encoding};
 pub use set::Set;
 pub use shard::Shard;
+pub use string::{
+    NewString, SHARED_STRING_MIN, StringValue, append_to_string, edit_string, empty_string,
+    encoding_of, string_of,
+};
 pub use table::HashSeed;
 pub use tuning::Tuning;
 pub use watch::{WatchMark, Watchers};

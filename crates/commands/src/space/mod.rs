@@ -2,10 +2,12 @@
 
 mod guard;
 mod read;
+mod string;
 mod write;
 
 pub use guard::{Guard, Slot};
 pub use read::ReadSpace;
+pub use string::StringSlot;
 pub use write::{Expiry, WriteSpace};
 
 use crate::effects::{Effects, EventClass, Logged};
@@ -47,10 +49,8 @@ pub struct Space<'a> {
     pub seed: HashSeed,
     /// The instant of the call in Unix milliseconds.
     pub now_ms: i64,
-    /// How access times are kept.
-    pub access: AccessPolicy,
-    /// Lookups leave access times as they are (CLIENT NO-TOUCH).
-    pub no_touch: bool,
+    /// How access times are kept; `None` leaves them as they are (CLIENT NO-TOUCH).
+    pub access: Option<AccessPolicy>,
     /// What happens to expired keys.
     pub on_expired: OnExpired,
     /// `lazyfree-lazy-expire`: the log gets UNLINK instead of DEL.
@@ -112,38 +112,13 @@ values! {
     ZSet, ZSET;
 }
 
-/// What a lookup leaves behind: hits and misses counted, an event for a miss, the time of access (lookupKey, Redis 7.2).
+/// Whether a lookup counts as a hit or a miss of the keyspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// A reading command's: counted, a miss is an event, and the access is noted (lookupKeyRead).
+    /// A reading command's: counted, and a miss is an event (lookupKeyRead).
     Read,
-    /// As [`Lookup::Read`], but the access is not noted: EXISTS, TYPE, TTL (LOOKUP_NOTOUCH).
-    Glance,
-    /// Counted only: OBJECT (LOOKUP_NOTOUCH and LOOKUP_NONOTIFY).
-    Inspect,
-    /// As [`Lookup::Read`], and the access is noted whatever CLIENT NO-TOUCH says: TOUCH.
-    Touch,
-    /// A writing command's: the access is noted, nothing is counted, and an expired key is deleted in any case, for
-    /// the command is about to put something in its place (lookupKeyWrite).
+    /// A writing command's: not counted (lookupKeyWrite).
     Write,
-}
-
-impl Lookup {
-    fn is_counted(self) -> bool {
-        self != Self::Write
-    }
-
-    fn announces_miss(self) -> bool {
-        !matches!(self, Self::Write | Self::Inspect)
-    }
-
-    fn notes_access(self, no_touch: bool) -> bool {
-        match self {
-            Self::Touch => true,
-            Self::Read | Self::Write => !no_touch,
-            Self::Glance | Self::Inspect => false,
-        }
-    }
 }
 
 impl<'a> Shards<'a> {
@@ -174,7 +149,6 @@ impl Space<'_> {
             seed: self.seed,
             now_ms: self.now_ms,
             access: self.access,
-            no_touch: self.no_touch,
             on_expired: self.on_expired,
             lazy_expire: self.lazy_expire,
             effects: self.effects,
@@ -197,7 +171,18 @@ impl Space<'_> {
     /// As [`Space::live`], the place of the entry.
     #[inline]
     pub(crate) fn live_spot(&mut self, db: u16, key: &[u8], lookup: Lookup) -> Option<Spot> {
-        let hash = self.seed.hash(key);
+        self.live_spot_of(db, self.seed.hash(key), key, lookup)
+    }
+
+    /// As [`Space::live_spot`], by a hash computed before.
+    #[inline]
+    pub(crate) fn live_spot_of(
+        &mut self,
+        db: u16,
+        hash: u64,
+        key: &[u8],
+        lookup: Lookup,
+    ) -> Option<Spot> {
         let keys = self.shards.of_key_mut(key).db_mut(db);
         let spot = keys.locate(hash, key);
         let expired = spot.is_some_and(|spot| {
@@ -205,42 +190,38 @@ impl Space<'_> {
                 .expiry()
                 .is_some_and(|deadline| deadline < self.now_ms)
         });
-        if expired && (self.on_expired == OnExpired::Delete || lookup == Lookup::Write) {
+        if expired && self.on_expired == OnExpired::Delete {
             self.expire(db, hash, key);
         }
         let Some(spot) = spot.filter(|_| !expired) else {
-            if lookup.announces_miss() {
+            if lookup == Lookup::Read {
+                self.effects.misses += 1;
                 self.effects.event(EventClass::KEY_MISS, "keymiss", db, key);
             }
-            self.effects.misses += u64::from(lookup.is_counted());
             return None;
         };
-        self.effects.hits += u64::from(lookup.is_counted());
-        if lookup.notes_access(self.no_touch) {
+        if lookup == Lookup::Read {
+            self.effects.hits += 1;
+        }
+        if let Some(access) = self.access {
             let entry = self.shards.of_key_mut(key).db_mut(db).at_mut(spot);
-            let access = self.access;
             entry.set_access(access.touched(entry.access(), self.now_ms, self.chance));
         }
         Some(spot)
     }
 
-    /// Deletes `key` if its time is over and expired keys are deleted now; whether it was deleted.
-    pub fn remove_expired(&mut self, key: &[u8]) -> bool {
-        let (db, hash) = (self.db, self.seed.hash(key));
-        let entry = self.shards.of_key(key).db(db).get(hash, key);
-        let expired = entry
-            .and_then(Entry::expiry)
-            .is_some_and(|deadline| deadline < self.now_ms);
-        let deleted = expired && self.on_expired == OnExpired::Delete;
-        if deleted {
-            self.expire(db, hash, key);
+    /// Removes what an expired key that is only hidden still holds, so that an entry of that key can be added.
+    pub(crate) fn clear_hidden(&mut self, db: u16, hash: u64, key: &[u8]) {
+        if self.on_expired == OnExpired::Hide
+            && let Some(entry) = self.shards.of_key_mut(key).db_mut(db).remove(hash, key)
+        {
+            discard(self.effects, entry);
         }
-        deleted
     }
 
     /// The access field of an entry made now.
     pub(crate) fn fresh_access(&self) -> u32 {
-        self.access.fresh(self.now_ms)
+        self.access.unwrap_or(AccessPolicy::Lru).fresh(self.now_ms)
     }
 
     /// The living entry of `key`, without a trace of the lookup.

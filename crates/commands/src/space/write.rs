@@ -2,10 +2,11 @@
 
 use super::guard::Slot;
 use super::read::{ReadSpace, text, typed};
+use super::string::StringSlot;
 use super::{Lookup, Space, Value, discard};
 use crate::effects::{Effects, EventClass};
 use crate::error::CommandError;
-use store::{Entry, Item, NewString, Object, Put, object_of};
+use store::{Entry, Item, Object, StringValue, object_of};
 
 /// The keys of a command that writes.
 #[derive(Debug)]
@@ -102,29 +103,22 @@ impl<'a> WriteSpace<'a> {
         Ok(Slot::new(&mut self.0, key, spot))
     }
 
+    /// The slot of a string at `key`, looked up as a writing command does: whatever the key holds.
+    #[inline]
+    pub fn string_slot<'s>(&'s mut self, key: &'s [u8]) -> StringSlot<'s, 'a> {
+        StringSlot::find(&mut self.0, key, Lookup::Write)
+    }
+
+    /// As [`WriteSpace::string_slot`], counted as a hit or miss as a reading command's lookup is (SET with GET, GETSET).
+    #[inline]
+    pub fn read_string_slot<'s>(&'s mut self, key: &'s [u8]) -> StringSlot<'s, 'a> {
+        StringSlot::find(&mut self.0, key, Lookup::Read)
+    }
+
     /// Puts a string at `key` in place of whatever is there (setKey). Neither event nor dirty count: see
     /// [`WriteSpace::commit`].
     pub fn put_string(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
-        let (db, now_ms, seed) = (self.0.db, self.0.now_ms, self.0.seed);
-        let hash = seed.hash(key);
-        let access = self.0.fresh_access();
-        let keys = self.0.shards.of_key_mut(key).db_mut(db);
-        let expiry = expiry.after(|| keys.expiry_of(hash, key, now_ms));
-        match keys.put_string(
-            seed,
-            hash,
-            key,
-            &NewString {
-                value,
-                expiry,
-                access,
-                now_ms,
-            },
-        ) {
-            Put::Added => self.event(key, EventClass::NEW, "new"),
-            Put::Replaced(Some(entry)) => discard(self.0.effects, entry),
-            Put::Replaced(None) => {}
-        }
+        self.string_slot(key).put(StringValue::Given(value), expiry);
     }
 
     /// Puts `object` at `key` in place of whatever is there.
@@ -193,7 +187,8 @@ impl<'a> WriteSpace<'a> {
     /// Tells those who watch or track `key` that it has changed (signalModifiedKey).
     pub fn touch(&mut self, key: &[u8]) {
         let db = self.0.db;
-        let exists = self.0.peek(db, key).is_some();
+        let is_watched = !self.0.shards.of_key(key).watchers.is_empty();
+        let exists = is_watched && self.0.peek(db, key).is_some();
         self.0.touch(db, key, exists);
     }
 
@@ -205,7 +200,8 @@ impl<'a> WriteSpace<'a> {
 }
 
 impl Expiry {
-    fn after(self, current: impl FnOnce() -> Option<i64>) -> Option<i64> {
+    /// The deadline of a key whose deadline is `current` now.
+    pub(super) fn after(self, current: impl FnOnce() -> Option<i64>) -> Option<i64> {
         match self {
             Self::None => None,
             Self::Keep => current(),

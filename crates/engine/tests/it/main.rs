@@ -1,3 +1,0 @@
-//! What the engine does around commands, through the dispatcher.
-
-mod pubsub;
