@@ -1,1 +1,20 @@
-//! The server: sockets, sessions, workers, TLS accept and cron.
+//! The server: sockets, sessions, workers, TLS accept and cron. The only crate that knows tokio.
+
+pub mod client_info;
+pub mod clock;
+mod cron;
+pub mod log;
+mod net;
+pub mod own_tls;
+pub mod process;
+mod rows;
+mod running;
+pub mod server;
+pub mod settings;
+
+pub use net::listen::Kind;
+pub use running::{Launch, RunningServer, Signals, StartError};
+pub use server::Server;
+
+#[global_allocator]
+static ALLOCATOR: alloc::CountingAllocator = alloc::CountingAllocator;

@@ -1,3 +1,161 @@
-//! The `redis-server` binary.
+//! The `redis-server` binary: command line, configuration, background, start.
 
-fn main() {}
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use config::args::{self, Invocation, Run};
+use config::source::FileSystem;
+use config::{Config, Defaults, directive};
+use cuirass::log::Log;
+use cuirass::process::{self, Environment, Supervision};
+use cuirass::{Launch, Server, Signals, own_tls};
+use tracing::{info, warn};
+
+fn main() -> ExitCode {
+    let result = match args::parse(std::env::args_os()) {
+        Invocation::Version => print(&version()),
+        Invocation::Help => print(args::USAGE),
+        Invocation::TestMemory(_) | Invocation::CheckSystem => {
+            print("Not available: use the system's own tools, such as memtester and sysctl.\n")
+        }
+        Invocation::Run(run) => serve(&run),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _nowhere_else_to_say_it = writeln!(io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn version() -> String {
+    format!(
+        "Redis server v={} sha=00000000:0 malloc=mimalloc bits={} build=cuirass-{}\n",
+        config::REDIS_VERSION,
+        usize::BITS,
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+fn serve(run: &Run) -> Result<()> {
+    if run.sentinel {
+        bail!(
+            "Sentinel mode is not available: run a sentinel of Redis or Valkey beside this server"
+        );
+    }
+    let mut config = load(run)?;
+    let dir = config.read(directive::DIR).to_path_buf();
+    std::env::set_current_dir(&dir)
+        .with_context(|| format!("Can't chdir to '{}'", dir.display()))?;
+    let log = Log::new(&config);
+    log.install();
+    let environment = Environment::read();
+    let supervision = Supervision::find(&config, &environment);
+    let background = config.read(directive::DAEMONIZE) && supervision == Supervision::None;
+    if background {
+        process::daemonize().context("Can't go into the background")?;
+    }
+    say_hello(run);
+    process::adjust_open_files(&mut config).map_err(anyhow::Error::msg)?;
+    let own = own_tls::prepare(&mut config)?;
+    let pid_file = process::pid_file(&config, background);
+    if let Some(file) = &pid_file {
+        process::write_pid_file(file);
+    }
+    show_mode(&config, &log);
+    process::check_backlog(&config);
+    let launch = Launch {
+        config_file: run.file.as_deref().map(absolute),
+        executable: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("redis-server")),
+        log: Some(log),
+        supervision: supervision.clone(),
+        pid_file,
+        sockets: Vec::new(),
+        signals: Signals::Own,
+        config: config.clone(),
+    };
+    let running = Server::start(launch).context("The server does not start")?;
+    info!("Server initialized");
+    for kind in running.kinds() {
+        info!("Ready to accept connections {kind}");
+    }
+    if let Some(own) = own {
+        own.explain();
+    }
+    supervision.notify("STATUS=Ready to accept connections\n");
+    supervision.notify("READY=1\n");
+    let limit = config.read(directive::MAXMEMORY);
+    if (1..1 << 20).contains(&limit) {
+        warn!(
+            "WARNING: You specified a maxmemory value that is less than 1MB (current value is {limit} bytes). Are you sure this is what you really want?"
+        );
+    }
+    if let Err(error) = process::adjust_oom_score(&config) {
+        warn!("{error}");
+    }
+    running.wait();
+    Ok(())
+}
+
+fn load(run: &Run) -> Result<Config> {
+    let defaults = Defaults {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        directory: std::env::current_dir().context("The current directory is gone")?,
+    };
+    let mut config = Config::new(&defaults);
+    let mut stdin = Vec::new();
+    if run.stdin {
+        io::stdin()
+            .read_to_end(&mut stdin)
+            .context("Can't read the configuration from standard input")?;
+    }
+    for warning in config.load_all(run, &stdin, &FileSystem)? {
+        warn!("{warning}");
+    }
+    Ok(config)
+}
+
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf())
+}
+
+fn say_hello(run: &Run) {
+    info!(
+        "Cuirass {} is starting: Redis {} with TLS first, bits={}, pid={}, just started",
+        env!("CARGO_PKG_VERSION"),
+        config::REDIS_VERSION,
+        usize::BITS,
+        std::process::id()
+    );
+    if run.is_bare() {
+        info!("No configuration was given: every directive has its default");
+    } else {
+        info!("Configuration loaded");
+    }
+}
+
+/// The mode, ports and process id, which tools look for; a picture of it when asked for.
+fn show_mode(config: &Config, log: &Log) {
+    let (port, tls_port) = (
+        config.read(directive::PORT),
+        config.read(directive::TLS_PORT),
+    );
+    let pid = std::process::id();
+    let port = if port == 0 { tls_port } else { port };
+    if config.read(directive::ALWAYS_SHOW_LOGO) {
+        log.raw(&format!(
+            "\n   .-\"\"-.   Cuirass {}, Redis {} compatible\n  ( |  | )  Running in standalone mode\n   \\|__|/   Port: {port}\n    \\__/    PID: {pid}\n\n",
+            env!("CARGO_PKG_VERSION"),
+            config::REDIS_VERSION
+        ));
+    }
+    info!("Running mode=standalone, port={port}. PID: {pid}");
+}

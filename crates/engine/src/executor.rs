@@ -75,6 +75,8 @@ struct Local {
     rng: Rng,
     /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
     running: Option<(u16, u64)>,
+    /// The last reading of the clock.
+    latest: Now,
     muted: Output,
     late: Option<Late>,
 }
@@ -105,6 +107,7 @@ impl Executor {
             effects: Effects::default(),
             rng: Rng::new(seed),
             running: None,
+            latest: engine.host.now(),
             muted: Output::default(),
             late: None,
         };
@@ -130,6 +133,12 @@ impl Executor {
         }
     }
 
+    /// When the last call started or the last batch ended: the time, without another reading of the clock.
+    #[must_use]
+    pub fn latest(&self) -> Now {
+        self.local.latest
+    }
+
     /// Ends the time of the last call of a batch.
     pub fn end_batch(&mut self) {
         if let Some(late) = self.local.late.take() {
@@ -137,6 +146,7 @@ impl Executor {
         }
         if self.local.running.is_some() {
             let now = self.engine.host.now();
+            self.local.latest = now;
             self.local.stop_clock(&self.engine, now.monotonic_ns);
         }
     }
@@ -772,6 +782,7 @@ impl Local {
     /// Starts the clock of a call, which ends that of the call before.
     fn start_clock(&mut self, engine: &Engine, row: &Row) -> Now {
         let now = engine.host.now();
+        self.latest = now;
         self.stop_clock(engine, now.monotonic_ns);
         let stats = self.stats(engine);
         stats.calls[usize::from(row.id)].calls.add(1);

@@ -1,0 +1,99 @@
+//! The line that describes a client: what CLIENT LIST shows and what the log says of a connection.
+
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+use engine::Engine;
+use engine::clients::{Client, flag};
+
+/// The line of `client` at `now_ms`, as CLIENT LIST of Redis 7.2 has it, followed by `tls=` when it is encrypted.
+#[must_use]
+pub fn line(engine: &Engine, client: &Client, now_ms: i64) -> String {
+    let (shown, peer) = (&client.shown, &client.peer);
+    let names = client.names.lock().clone();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let seconds = |since_ms: i64| (now_ms - since_ms).max(0) / 1000;
+    let (qbuf, qbuf_free) = (shown.qbuf.load(Relaxed), shown.qbuf_free.load(Relaxed));
+    let (argv, multi_mem) = (shown.argv_mem.load(Relaxed), shown.multi_mem.load(Relaxed));
+    let (out, out_mem) = (shown.out.load(Relaxed), shown.out_mem.load(Relaxed));
+    let total = memory(client);
+    let multi = i64::from(shown.multi.load(Relaxed)) - 1;
+    let mut line = format!(
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={multi}",
+        client.id,
+        peer.addr,
+        peer.laddr,
+        peer.fd,
+        text(&names.name),
+        seconds(client.created_ms),
+        seconds(shown.last_ms.load(Relaxed)),
+        flags(client),
+        shown.db.load(Relaxed),
+    );
+    let command = shown.command.load(Relaxed).checked_sub(1);
+    let command = command.map_or_else(
+        || "NULL".to_owned(),
+        |row| engine.registry.row(row as u16).name.to_string(),
+    );
+    let events = if out > 0 { "rw" } else { "r" };
+    // Writing to a String cannot fail.
+    let _ = write!(
+        line,
+        " qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv} multi-mem={multi_mem} rbs={REPLY_BLOCK} rbp=0 obl={} oll={} omem={} \
+         tot-mem={total} events={events} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+        out.min(REPLY_BLOCK),
+        u64::from(out > REPLY_BLOCK),
+        if out > REPLY_BLOCK { out_mem } else { 0 },
+        text(&names.user),
+        shown.proto.load(Relaxed),
+        text(&names.lib_name),
+        text(&names.lib_ver),
+    );
+    if let Some(tls) = &peer.tls {
+        let _ = write!(line, " tls={tls}");
+    }
+    line
+}
+
+/// Bytes that a client's connection holds.
+#[must_use]
+pub fn memory(client: &Client) -> u64 {
+    let shown = &client.shown;
+    let parts = [
+        &shown.qbuf,
+        &shown.qbuf_free,
+        &shown.argv_mem,
+        &shown.multi_mem,
+        &shown.out_mem,
+        &shown.tls_mem,
+    ];
+    SESSION + parts.iter().map(|part| part.load(Relaxed)).sum::<u64>()
+}
+
+fn flags(client: &Client) -> String {
+    let letters = [
+        (flag::MULTI, 'x'),
+        (flag::BLOCKED, 'b'),
+        (flag::DIRTY, 'd'),
+        (flag::CLOSING, 'c'),
+        (flag::NO_EVICT, 'e'),
+        (flag::NO_TOUCH, 'T'),
+    ];
+    let mut flags: String = letters
+        .iter()
+        .filter(|(bit, _)| client.has_flag(*bit))
+        .map(|(_, letter)| letter)
+        .collect();
+    if client.peer.unix {
+        flags.push('U');
+    }
+    if flags.is_empty() {
+        flags.push('N');
+    }
+    flags
+}
+
+/// Bytes of replies that Redis keeps in the client itself.
+const REPLY_BLOCK: u64 = 16 * 1024;
+/// Bytes of a session, its task and its socket.
+const SESSION: u64 = 2048;

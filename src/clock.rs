@@ -1,0 +1,74 @@
+//! The only place that reads clocks: one monotonic reading a call, and the distance from it to Unix time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use commands::Now;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+
+/// The clock of a server.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    /// Unix time in microseconds at `start`, as the system's clock has it since the last [`Clock::resync`].
+    unix_us_at_start: AtomicI64,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        let clock = Self {
+            start: monotonic(),
+            unix_us_at_start: AtomicI64::new(0),
+        };
+        clock.resync();
+        clock
+    }
+
+    /// The time, at the cost of one reading.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> Now {
+        let elapsed = monotonic().duration_since(self.start);
+        let monotonic_ns = elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos());
+        let elapsed_us = (monotonic_ns / 1000) as i64;
+        Now {
+            unix_us: self.unix_us_at_start.load(Relaxed) + elapsed_us,
+            monotonic_ns,
+        }
+    }
+
+    /// Follows the system's clock, should somebody have set it. Cron calls this.
+    pub fn resync(&self) {
+        let elapsed_us = monotonic().duration_since(self.start).as_micros() as i64;
+        self.unix_us_at_start.store(unix_us() - elapsed_us, Relaxed);
+    }
+}
+
+/// A moment of the monotonic clock, for deadlines.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+#[inline]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// Unix time in microseconds, from the system.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+pub(crate) fn unix_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as i64)
+}
+
+/// The clock as rustls reads it, for the dates of certificates and the age of tickets.
+#[derive(Debug)]
+pub(crate) struct CertificateTime(pub(crate) Arc<Clock>);
+
+impl TimeProvider for CertificateTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let unix_us = u64::try_from(self.0.now().unix_us).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_micros(unix_us)))
+    }
+}

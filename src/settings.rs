@@ -1,0 +1,190 @@
+//! What the configuration means to the parts: the engine's world, the limits of a connection, TLS.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use config::Config;
+use config::choices::{MaxmemoryPolicy, TlsAuthClients, TlsAuthClientsUser, WorkerPlacement};
+use config::composite::OutputLimit;
+use config::directive::{self, Key};
+use config::typed::{Memory, OptionalText, path};
+use engine::World;
+use store::{AccessPolicy, Tuning};
+
+/// Brings what the engine reads of the configuration into its world.
+pub fn update_world(world: &mut World, config: &Config) {
+    let settings = &mut world.settings;
+    let list_packed_threshold = settings.tuning.list_packed_threshold;
+    settings.tuning = tuning(config);
+    settings.tuning.list_packed_threshold = list_packed_threshold;
+    settings.access = access(config);
+    settings.databases = u16::try_from(config.read(directive::DATABASES)).unwrap_or(DATABASES_MAX);
+    settings.bulk_max = config.read(directive::PROTO_MAX_BULK_LEN);
+    settings.lazy_expire = config.read(directive::LAZYFREE_LAZY_EXPIRE);
+    world.maxmemory = config.read(directive::MAXMEMORY);
+    world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
+}
+
+/// The databases that there can be: entries and sessions keep the number in 16 bits.
+const DATABASES_MAX: u16 = u16::MAX;
+
+fn tuning(config: &Config) -> Tuning {
+    let size = |key: Key<i64>| usize::try_from(config.read(key)).unwrap_or(usize::MAX);
+    let bytes = |key: Key<Memory>| usize::try_from(config.read(key)).unwrap_or(usize::MAX);
+    Tuning {
+        hash_max_listpack_entries: size(directive::HASH_MAX_LISTPACK_ENTRIES),
+        hash_max_listpack_value: bytes(directive::HASH_MAX_LISTPACK_VALUE),
+        set_max_intset_entries: size(directive::SET_MAX_INTSET_ENTRIES),
+        set_max_listpack_entries: size(directive::SET_MAX_LISTPACK_ENTRIES),
+        set_max_listpack_value: size(directive::SET_MAX_LISTPACK_VALUE),
+        zset_max_listpack_entries: size(directive::ZSET_MAX_LISTPACK_ENTRIES),
+        zset_max_listpack_value: bytes(directive::ZSET_MAX_LISTPACK_VALUE),
+        list_max_listpack_size: i32::try_from(config.read(directive::LIST_MAX_LISTPACK_SIZE))
+            .unwrap_or(-2),
+        hll_sparse_max_bytes: bytes(directive::HLL_SPARSE_MAX_BYTES),
+        stream_node_max_bytes: bytes(directive::STREAM_NODE_MAX_BYTES),
+        stream_node_max_entries: size(directive::STREAM_NODE_MAX_ENTRIES),
+        ..Tuning::default()
+    }
+}
+
+fn access(config: &Config) -> AccessPolicy {
+    let number = |key: Key<i64>| u32::try_from(config.read(key)).unwrap_or(u32::MAX);
+    match config.read(directive::MAXMEMORY_POLICY) {
+        MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => AccessPolicy::Lfu {
+            log_factor: number(directive::LFU_LOG_FACTOR),
+            decay_minutes: number(directive::LFU_DECAY_TIME),
+        },
+        _ => AccessPolicy::Lru,
+    }
+}
+
+/// The `tls-*` directives as the tls crate takes them.
+#[must_use]
+pub fn tls(config: &Config) -> tls::Settings {
+    let dir = config.read(directive::DIR);
+    let file = |key: Key<OptionalText>| config.read(key).map(|text| dir.join(path(text)));
+    let text = |key: Key<OptionalText>| {
+        let text = config.read(key);
+        text.map(|text| String::from_utf8_lossy(text).into_owned())
+    };
+    let pass = |key: Key<OptionalText>| config.read(key).map(tls::Passphrase::new);
+    let number = |key: Key<i64>| u32::try_from(config.read(key)).unwrap_or(u32::MAX);
+    tls::Settings {
+        listens: config.read(directive::TLS_PORT) != 0,
+        cert_file: file(directive::TLS_CERT_FILE),
+        key_file: file(directive::TLS_KEY_FILE),
+        key_file_pass: pass(directive::TLS_KEY_FILE_PASS),
+        client_cert_file: file(directive::TLS_CLIENT_CERT_FILE),
+        client_key_file: file(directive::TLS_CLIENT_KEY_FILE),
+        client_key_file_pass: pass(directive::TLS_CLIENT_KEY_FILE_PASS),
+        ca_cert_file: file(directive::TLS_CA_CERT_FILE),
+        ca_cert_dir: file(directive::TLS_CA_CERT_DIR),
+        auth_clients: match config.read(directive::TLS_AUTH_CLIENTS) {
+            TlsAuthClients::Yes => tls::AuthClients::Yes,
+            TlsAuthClients::No => tls::AuthClients::No,
+            TlsAuthClients::Optional => tls::AuthClients::Optional,
+        },
+        auth_clients_user: match config.read(directive::TLS_AUTH_CLIENTS_USER) {
+            TlsAuthClientsUser::CommonName => tls::AuthClientsUser::Cn,
+            TlsAuthClientsUser::Uri => tls::AuthClientsUser::Uri,
+            TlsAuthClientsUser::Off => tls::AuthClientsUser::Off,
+        },
+        protocols: text(directive::TLS_PROTOCOLS),
+        ciphers: text(directive::TLS_CIPHERS),
+        ciphersuites: text(directive::TLS_CIPHERSUITES),
+        prefer_server_ciphers: config.read(directive::TLS_PREFER_SERVER_CIPHERS),
+        session_caching: config.read(directive::TLS_SESSION_CACHING),
+        session_cache_size: number(directive::TLS_SESSION_CACHE_SIZE),
+        session_cache_timeout_s: number(directive::TLS_SESSION_CACHE_TIMEOUT),
+        dh_params_file: file(directive::TLS_DH_PARAMS_FILE),
+        replication: config.read(directive::TLS_REPLICATION),
+        cluster: config.read(directive::TLS_CLUSTER),
+        replication_verify_name: if config.read(directive::TLS_REPLICATION_VERIFY_NAME) {
+            tls::VerifyName::Host
+        } else {
+            tls::VerifyName::No
+        },
+        auto_reload_interval_s: config.read(directive::TLS_AUTO_RELOAD_INTERVAL) as u64,
+    }
+}
+
+/// What the configuration says of every connection, where connections can read it without a lock.
+///
+/// Each field stands alone: none is read together with another in a way that would need both to be of one moment.
+#[derive(Debug, Default)]
+pub struct Limits {
+    /// `maxclients`.
+    pub clients_max: AtomicUsize,
+    /// `proto-max-bulk-len` in bytes.
+    pub bulk_max: AtomicU64,
+    /// `client-query-buffer-limit` in bytes.
+    pub input_max: AtomicU64,
+    /// `client-output-buffer-limit normal`: bytes at once; 0 for no limit.
+    pub output_hard: AtomicU64,
+    /// Bytes for `output_soft_ms`; 0 for no limit.
+    pub output_soft: AtomicU64,
+    /// Milliseconds.
+    pub output_soft_ms: AtomicU64,
+    /// `timeout` in milliseconds; 0 for none.
+    pub idle_ms_max: AtomicU64,
+    /// `tcp-keepalive` in seconds; 0 for none.
+    pub keepalive_s: AtomicU64,
+    /// `tls-handshake-timeout` in milliseconds.
+    pub handshake_ms_max: AtomicU64,
+    /// `protected-mode`.
+    pub is_protected: AtomicBool,
+    /// Whether the default user has a password.
+    pub needs_password: AtomicBool,
+    /// `worker-placement spread`.
+    pub spreads: AtomicBool,
+    /// `hz`.
+    pub hz: AtomicU64,
+}
+
+impl Limits {
+    /// Takes all values from a configuration.
+    pub fn update(&self, config: &Config) {
+        let positive = |key: Key<i64>| u64::try_from(config.read(key)).unwrap_or(0);
+        let OutputLimit {
+            hard_bytes,
+            soft_bytes,
+            soft_seconds,
+        } = config.read(directive::CLIENT_OUTPUT_BUFFER_LIMIT).normal;
+        self.clients_max
+            .store(positive(directive::MAXCLIENTS) as usize, Relaxed);
+        for (place, value) in [
+            (&self.bulk_max, config.read(directive::PROTO_MAX_BULK_LEN)),
+            (
+                &self.input_max,
+                config.read(directive::CLIENT_QUERY_BUFFER_LIMIT),
+            ),
+            (&self.output_hard, hard_bytes),
+            (&self.output_soft, soft_bytes),
+            (&self.output_soft_ms, soft_seconds.saturating_mul(1000)),
+            (
+                &self.idle_ms_max,
+                positive(directive::TIMEOUT).saturating_mul(1000),
+            ),
+            (&self.keepalive_s, positive(directive::TCP_KEEPALIVE)),
+            (
+                &self.handshake_ms_max,
+                positive(directive::TLS_HANDSHAKE_TIMEOUT).saturating_mul(1000),
+            ),
+            (&self.hz, positive(directive::HZ).clamp(1, 500)),
+        ] {
+            place.store(value, Relaxed);
+        }
+        let password = config.read(directive::REQUIREPASS);
+        let spreads = config.read(directive::WORKER_PLACEMENT) == WorkerPlacement::Spread;
+        for (place, value) in [
+            (&self.is_protected, config.read(directive::PROTECTED_MODE)),
+            (
+                &self.needs_password,
+                password.is_some_and(|password| !password.is_empty()),
+            ),
+            (&self.spreads, spreads),
+        ] {
+            place.store(value, Relaxed);
+        }
+    }
+}
