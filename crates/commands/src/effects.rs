@@ -152,6 +152,13 @@ impl Effects {
         }
     }
 
+    /// Hands a value that may take long to free to the background; small ones are freed at once.
+    pub fn discard(&mut self, object: Object) {
+        if object.free_effort() > FREE_EFFORT_MAX {
+            self.garbage.push(object);
+        }
+    }
+
     /// Keeps the call out of the log although it may have changed something.
     pub fn log_nothing(&mut self) {
         if self.audience.log {
@@ -159,3 +166,6 @@ impl Effects {
         }
     }
 }
+
+/// Allocations whose freeing is not worth a hand-over (LAZYFREE_THRESHOLD, Redis 7.2).
+const FREE_EFFORT_MAX: usize = 64;

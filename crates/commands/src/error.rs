@@ -24,6 +24,9 @@ pub enum CommandError {
     OutOfRange,
     IndexOutOfRange,
     OffsetOutOfRange,
+    NotFinite,
+    HashNotInteger,
+    HashNotFloat,
     IncrementOverflow,
     IncrementNotFinite,
     DecrementOverflow,
@@ -51,6 +54,7 @@ pub enum CommandError {
     /// A count that may be negative, but not the most negative number.
     CountTooNegative,
     NumkeysNotPositive,
+    NumkeysTooMany,
     CountNotPositive,
     LimitNegative,
     PositionRankZero,
@@ -104,6 +108,9 @@ impl CommandError {
             Self::OutOfRange => "ERR value is out of range",
             Self::IndexOutOfRange => "ERR index out of range",
             Self::OffsetOutOfRange => "ERR offset is out of range",
+            Self::NotFinite => "ERR value is NaN or Infinity",
+            Self::HashNotInteger => "ERR hash value is not an integer",
+            Self::HashNotFloat => "ERR hash value is not a float",
             Self::IncrementOverflow => "ERR increment or decrement would overflow",
             Self::IncrementNotFinite => "ERR increment would produce NaN or Infinity",
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
@@ -138,6 +145,7 @@ impl CommandError {
                 "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
             }
             Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
+            Self::NumkeysTooMany => "ERR Number of keys can't be greater than number of args",
             Self::CountNotPositive => "ERR count should be greater than 0",
             Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::PositionRankZero => {

@@ -7,11 +7,14 @@
 mod args;
 mod command;
 mod context;
+mod draw;
 mod effects;
 mod error;
 mod handler;
+pub mod hash;
 pub mod keys;
 mod scan;
+pub mod set;
 mod space;
 pub mod span;
 pub mod string;
@@ -20,6 +23,7 @@ mod write_item;
 pub use args::{Args, scan_cursor};
 pub use command::{Arity, Categories, Command, Flags, Group};
 pub use context::{Call, Now, ReadCtx, Rng, Settings, WriteCtx};
+pub use draw::{Draw, portions};
 pub use effects::{Audience, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
 pub use handler::{DataCommand, Handler, Reply};
@@ -33,5 +37,5 @@ pub use write_item::WriteItem;
 /// Every data command, family by family.
 #[must_use]
 pub fn all() -> Vec<&'static DataCommand> {
-    [string::COMMANDS].concat()
+    [hash::COMMANDS, set::COMMANDS, string::COMMANDS].concat()
 }

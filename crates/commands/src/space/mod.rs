@@ -263,15 +263,10 @@ impl Space<'_> {
 
 /// Hands a value that may take long to free to the background; small ones are freed at once.
 fn discard(effects: &mut Effects, entry: Entry<Object>) {
-    if let Ok(object) = entry.into_boxed()
-        && object.free_effort() > FREE_EFFORT_MAX
-    {
-        effects.garbage.push(object);
+    if let Ok(object) = entry.into_boxed() {
+        effects.discard(object);
     }
 }
-
-/// Allocations whose freeing is not worth a hand-over (LAZYFREE_THRESHOLD, Redis 7.2).
-const FREE_EFFORT_MAX: usize = 64;
 
 impl std::fmt::Debug for Space<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

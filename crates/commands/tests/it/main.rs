@@ -1,3 +1,5 @@
 //! Transcripts of every data command, through the dispatcher.
 
+mod hash;
+mod set;
 mod string;
