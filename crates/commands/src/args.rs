@@ -118,6 +118,20 @@ impl<'a> Args<'a> {
         }
     }
 
+    /// The next word as a 32-bit integer (getIntFromObjectOrReply, Redis 7.2).
+    pub fn int32(&mut self) -> Result<i32, CommandError> {
+        let out_of_range = CommandError::NotBetween(i32::MIN.into(), i32::MAX.into());
+        i32::try_from(self.int()?).map_err(|_| out_of_range)
+    }
+
+    /// The next word as the number of one of `databases` databases.
+    pub fn db(&mut self, databases: u16) -> Result<u16, CommandError> {
+        u16::try_from(self.int32()?)
+            .ok()
+            .filter(|db| *db < databases)
+            .ok_or(CommandError::DbIndexOutOfRange)
+    }
+
     /// The next word as a floating point number (NaN is none).
     pub fn float(&mut self) -> Result<f64, CommandError> {
         resp::number::parse_double(self.bytes()?).ok_or(CommandError::NotFloat)
@@ -154,8 +168,12 @@ impl<'a> Args<'a> {
     }
 }
 
-/// The cursor of SCAN, HSCAN, SSCAN and ZSCAN: an unsigned number in plain decimal notation (parseScanCursorOrReply).
+/// The cursor of SCAN, HSCAN, SSCAN and ZSCAN: an unsigned decimal number; an empty word is 0 (parseScanCursorOrReply,
+/// Redis 7.2).
 pub fn scan_cursor(word: &[u8]) -> Result<u64, CommandError> {
+    if word.is_empty() {
+        return Ok(0);
+    }
     let text = std::str::from_utf8(word).map_err(|_| CommandError::InvalidCursor)?;
     text.parse().map_err(|_| CommandError::InvalidCursor)
 }

@@ -88,6 +88,8 @@ pub struct Effects {
     pub changed: Vec<(u16, Bytes)>,
     /// Deletions of expired keys, which precede the call's own words in the log.
     pub log_before: Vec<Logged>,
+    /// The call's own words go into the log although it may have changed nothing (forceCommandPropagation).
+    pub log_anyway: bool,
     /// What the log gets in place of the call's own words.
     pub log_instead: Option<SmallVec<[Logged; 1]>>,
     /// Values whose freeing may take long; they are dropped off the worker.
@@ -101,7 +103,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Makes it ready for the next call; buffers are kept.
+    /// Makes it ready for the next call; buffers are kept, and so is garbage, which goes when the shards are free.
     pub fn reset(&mut self, audience: Audience, db: u16) {
         self.audience = audience;
         self.db = db;
@@ -109,6 +111,7 @@ impl Effects {
         self.expired = 0;
         self.hits = 0;
         self.misses = 0;
+        self.log_anyway = false;
         self.log_instead = None;
         if !self.events.is_empty() {
             self.events.clear();
@@ -118,9 +121,6 @@ impl Effects {
         }
         if !self.log_before.is_empty() {
             self.log_before.clear();
-        }
-        if !self.garbage.is_empty() {
-            self.garbage.clear();
         }
     }
 

@@ -71,8 +71,20 @@ pub enum CommandError {
     ScoresByMember,
     /// No key to read in the command of this name.
     NoInputKey(&'static str),
+    NotDoubles,
+    ExpireNxOthers,
+    ExpireGtLt,
+    IdleTimeNotTracked,
+    FrequencyNotTracked,
+    /// An integer outside of these bounds, which the text names.
+    NotBetween(i64, i64),
+    /// An option that EXPIRE and its siblings do not have.
+    UnsupportedOption(Box<[u8]>),
     /// Wrong number of arguments for the command of this full name.
     Arity(Cow<'static, str>),
+    /// A RESP2 client that is subscribed called the command of this name.
+    SubscriberOnly(String),
+    SsubscribeInExec,
     /// "invalid expire time" in the command of this name.
     InvalidExpire(&'static str),
     /// A command that does not exist; the words are the beginning of its arguments, ready for the text.
@@ -173,8 +185,34 @@ impl CommandError {
                 return format!("ERR at least 1 input key is needed for '{command}' command")
                     .into();
             }
+            Self::NotDoubles => "ERR One or more scores can't be converted into double",
+            Self::ExpireNxOthers => {
+                "ERR NX and XX, GT or LT options at the same time are not compatible"
+            }
+            Self::ExpireGtLt => "ERR GT and LT options at the same time are not compatible",
+            Self::IdleTimeNotTracked => {
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+            }
+            Self::FrequencyNotTracked => {
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+            }
+            Self::NotBetween(min, max) => {
+                return format!("ERR value is out of range, value must between {min} and {max}")
+                    .into();
+            }
+            Self::UnsupportedOption(option) => {
+                let option = printable(option, 128);
+                return format!("ERR Unsupported option {option}").into();
+            }
             Self::Arity(command) => {
                 return format!("ERR wrong number of arguments for '{command}' command").into();
+            }
+            Self::SsubscribeInExec => "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+            Self::SubscriberOnly(command) => {
+                return format!(
+                    "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+                )
+                .into();
             }
             Self::InvalidExpire(command) => {
                 return format!("ERR invalid expire time in '{command}' command").into();

@@ -10,8 +10,10 @@ mod context;
 mod draw;
 mod effects;
 mod error;
+pub mod generic;
 mod handler;
 pub mod hash;
+mod help;
 pub mod keys;
 mod scan;
 pub mod set;
@@ -27,6 +29,7 @@ pub use draw::{Draw, portions};
 pub use effects::{Audience, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
 pub use handler::{DataCommand, Handler, Reply};
+pub use help::write_help;
 pub use scan::ScanOptions;
 pub use space::{
     Expiry, Guard, ManyShards, OnExpired, ReadSpace, Shards, Slot, Space, StringSlot, Value,
@@ -37,5 +40,11 @@ pub use write_item::WriteItem;
 /// Every data command, family by family.
 #[must_use]
 pub fn all() -> Vec<&'static DataCommand> {
-    [hash::COMMANDS, set::COMMANDS, string::COMMANDS].concat()
+    [
+        generic::COMMANDS,
+        hash::COMMANDS,
+        set::COMMANDS,
+        string::COMMANDS,
+    ]
+    .concat()
 }

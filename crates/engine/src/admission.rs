@@ -5,6 +5,7 @@ use crate::registry::Row;
 use crate::session::Session;
 use crate::world::{PauseScope, World};
 use commands::{CommandError, Flags};
+use resp::Proto;
 
 /// What the checks look at.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ const CHECKS: &[Check] = &[
     authenticated,
     allowed_in_transaction,
     memory,
+    subscriber,
     paused,
     queued,
 ];
@@ -94,6 +96,15 @@ fn memory(admission: &Admission<'_>) -> Option<Verdict> {
     let denies = row.flags.contains(Flags::DENYOOM) || transaction_denies;
     (denies && engine.host.used_memory() > world.maxmemory)
         .then_some(Verdict::Refuse(CommandError::OutOfMemory))
+}
+
+/// A RESP2 connection that is subscribed gets messages between replies, so that only commands about subscriptions make sense.
+fn subscriber(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission { session, row, .. } = admission;
+    let refused = session.proto == Proto::Resp2
+        && !session.subscriptions.is_empty()
+        && !row.flags.contains(Flags::SUBSCRIBER);
+    refused.then(|| Verdict::Refuse(CommandError::SubscriberOnly(row.name.to_string())))
 }
 
 fn paused(admission: &Admission<'_>) -> Option<Verdict> {

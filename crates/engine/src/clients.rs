@@ -1,10 +1,10 @@
 //! Every connection as the others see it: who it is, what it does, and how it is told something.
 
+use crate::inbox::Inbox;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::task::Waker;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// A connection's public side. The session itself belongs to the connection alone.
 #[derive(Debug)]
@@ -66,6 +66,12 @@ pub struct Shown {
     pub multi: AtomicU32,
     /// Bytes of the queued commands.
     pub multi_mem: AtomicU64,
+    /// Channels subscribed to.
+    pub sub: AtomicU32,
+    /// Patterns subscribed to.
+    pub psub: AtomicU32,
+    /// Shard channels subscribed to.
+    pub ssub: AtomicU32,
     /// Watched keys.
     pub watch: AtomicU32,
     /// State flags, see [`flag`].
@@ -98,15 +104,10 @@ pub mod flag {
     pub const NO_TOUCH: u32 = 1 << 4;
     /// Waits for something: a pause, or a key.
     pub const BLOCKED: u32 = 1 << 5;
+    /// Subscribed to something.
+    pub const PUBSUB: u32 = 1 << 7;
     /// Output goes nowhere (CLIENT REPLY OFF).
     pub const REPLY_OFF: u32 = 1 << 6;
-}
-
-/// What others tell a connection. Telling wakes it.
-#[derive(Debug, Default)]
-pub struct Inbox {
-    killed: AtomicBool,
-    waker: Mutex<Option<Waker>>,
 }
 
 /// All connections by their id.
@@ -149,36 +150,6 @@ impl Client {
     #[must_use]
     pub fn has_flag(&self, bit: u32) -> bool {
         self.shown.flags.load(Relaxed) & bit != 0
-    }
-}
-
-impl Inbox {
-    /// Asks the connection to end, and wakes it.
-    pub fn kill(&self) {
-        self.killed.store(true, Relaxed);
-        self.wake();
-    }
-
-    /// Whether the connection is to end.
-    #[must_use]
-    pub fn is_killed(&self) -> bool {
-        self.killed.load(Relaxed)
-    }
-
-    /// Wakes the connection, so that it looks around.
-    pub fn wake(&self) {
-        let waker = self.waker.lock().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Says whom to wake. The connection looks at its inbox after this and before it sleeps.
-    pub fn register(&self, waker: &Waker) {
-        let mut slot = self.waker.lock();
-        if slot.as_ref().is_none_or(|known| !known.will_wake(waker)) {
-            *slot = Some(waker.clone());
-        }
     }
 }
 

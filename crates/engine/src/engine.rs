@@ -5,6 +5,7 @@ use crate::errors::Errors;
 use crate::handler::EngineCommand;
 use crate::host::Host;
 use crate::locks::{Held, Locks, ShardSet, Taker};
+use crate::pubsub::PubSub;
 use crate::registry::Registry;
 use crate::stats::Stats;
 use crate::world::World;
@@ -24,6 +25,8 @@ pub struct Engine {
     pub registry: Registry,
     /// All connections.
     pub clients: Clients,
+    /// Subscriptions.
+    pub pubsub: PubSub,
     /// Counters.
     pub stats: Stats,
     /// Error replies by their code.
@@ -82,6 +85,7 @@ impl Engine {
             registry,
             clients: Clients::default(),
             errors: Errors::default(),
+            pubsub: PubSub::default(),
             host,
             seed: layout.seed,
             world: RwLock::new(world),

@@ -7,6 +7,7 @@ use crate::failpoint::{self, Fault, Late, Place};
 use crate::handler::{Flow, Handler, HostRequest};
 use crate::holding::{HoldFn, Holding};
 use crate::locks::{Held, Locks, ShardSet, ShardWait, TRIES_MAX, Taker};
+use crate::pubsub::leave_all;
 use crate::registry::Row;
 use crate::session::{ReplyMode, Session};
 use crate::session_ctx::SessionCtx;
@@ -124,6 +125,7 @@ impl Executor {
     pub fn call(&mut self, session: &mut Session, argv: &[&[u8]]) -> Step {
         let Self { engine, local } = self;
         local.look_at_world(engine);
+        session.client.inbox.drain_into(&mut session.out);
         match session.pending.take() {
             Some(flow) => {
                 let row = session.last_name.2;
@@ -160,6 +162,7 @@ impl Executor {
     /// Takes everything back that `session` left in the shards. Call it when the connection ends; again after a wait.
     pub fn part(&mut self, session: &mut Session) -> Option<ShardWait> {
         session.transaction = None;
+        leave_all(&self.engine, session);
         let shards = session.watches.shards(&self.engine.locks);
         if !shards.is_empty() {
             let Self { engine, local } = self;
@@ -317,7 +320,8 @@ impl Local {
             db: session.db,
             seed: engine.seed,
             now_ms: now.ms(),
-            access: (!session.no_touch).then_some(settings.access),
+            access: settings.access,
+            no_touch: session.no_touch,
             on_expired: if self
                 .world
                 .pause
@@ -659,6 +663,11 @@ impl Local {
 
     /// Hands on what the call did beside its reply; the shards are still held.
     fn carry_out(&self, engine: &Engine) {
+        if !self.effects.events.is_empty() {
+            engine
+                .pubsub
+                .notify(&self.effects.events, self.effects.audience.events);
+        }
         let (stats, effects) = (self.stats(engine), &self.effects);
         for (counter, count) in [
             (&stats.dirty, effects.dirty),

@@ -13,8 +13,10 @@ pub mod failpoint;
 mod handler;
 mod holding;
 mod host;
+mod inbox;
 pub mod keyspace;
 mod locks;
+pub mod pubsub;
 mod registry;
 mod session;
 mod session_ctx;
@@ -28,6 +30,7 @@ pub use executor::{Executor, Step, Wait};
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};
 pub use host::Host;
+pub use inbox::Inbox;
 pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};
 pub use registry::{Registry, Row};
 pub use session::{ReplyMode, Session};
@@ -39,5 +42,5 @@ pub use world::{Pause, PauseScope, World};
 /// Every command of this crate.
 #[must_use]
 pub fn commands() -> Vec<&'static EngineCommand> {
-    [keyspace::COMMANDS, transaction::COMMANDS].concat()
+    [keyspace::COMMANDS, pubsub::COMMANDS, transaction::COMMANDS].concat()
 }

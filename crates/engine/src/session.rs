@@ -3,6 +3,7 @@
 use crate::clients::Client;
 use crate::handler::Flow;
 use crate::locks::Reservation;
+use crate::pubsub::Subscriptions;
 use crate::transaction::{Transaction, Watches};
 use resp::{Output, Proto};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Session {
     pub transaction: Option<Box<Transaction>>,
     /// Watched keys.
     pub watches: Watches,
+    /// Channels and patterns that messages are wanted of.
+    pub subscriptions: Subscriptions,
     pub(crate) pending: Option<Flow>,
     pub(crate) tries: u32,
     pub(crate) reservation: Option<Reservation>,
@@ -79,6 +82,7 @@ impl Session {
             reply: ReplyMode::On,
             transaction: None,
             watches: Watches::default(),
+            subscriptions: Subscriptions::default(),
             pending: None,
             tries: 0,
             reservation: None,
@@ -108,6 +112,9 @@ impl Session {
     /// Whether this session runs no transaction.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.authenticated && self.transaction.is_none() && self.reply == ReplyMode::On
+        self.authenticated
+            && self.subscriptions.is_empty()
+            && self.transaction.is_none()
+            && self.reply == ReplyMode::On
     }
 }

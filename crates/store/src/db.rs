@@ -198,6 +198,47 @@ impl Db {
             .filter(|deadline| *deadline >= now_ms)
     }
 
+    /// Takes up to `budget` records that have come due out of the expiry index and calls `expired` with the key of each
+    /// element whose time is over; the other elements are armed anew. Returns how many records there were.
+    ///
+    /// The caller deletes those keys before it releases the shard: they have no record any more. A key may be named
+    /// twice.
+    pub fn due(&mut self, now_ms: i64, budget: usize, mut expired: impl FnMut(&[u8])) -> usize {
+        let Self { table, expiry, .. } = self;
+        for taken in 0..budget {
+            let Some(record) = expiry.due(now_ms) else {
+                return taken;
+            };
+            table.visit_fingerprint(record, |entry| match entry.expiry() {
+                Some(deadline) if deadline < now_ms => expired(entry.key()),
+                Some(deadline) => expiry.arm(record, deadline, now_ms),
+                None => {}
+            });
+        }
+        budget
+    }
+
+    /// Checks up to `budget` records of the expiry index and drops those that were left behind, when there are many;
+    /// whether there still are.
+    pub fn sweep_expiry(&mut self, now_ms: i64, budget: usize) -> bool {
+        let Self {
+            table,
+            expiry,
+            volatile,
+        } = self;
+        if !expiry.is_overgrown(*volatile) {
+            return false;
+        }
+        expiry.sweep(budget, now_ms, |record| {
+            let mut earliest: Option<i64> = None;
+            table.visit_fingerprint(record, |entry| {
+                earliest = [earliest, entry.expiry()].into_iter().flatten().min();
+            });
+            earliest
+        });
+        expiry.is_overgrown(*volatile)
+    }
+
     /// Bytes held by the table and the index, without the entries.
     #[must_use]
     pub fn overhead(&self) -> usize {

@@ -118,11 +118,22 @@ impl Dispatcher {
         self.call_words(0, &argv)
     }
 
-    /// Calls a command on a session.
+    /// Calls a command on a session that answers with one value.
     ///
     /// # Panics
-    /// When the call waits for something that nobody will bring, or the reply is not well-formed.
+    /// When the call waits for something that nobody will bring, or does not answer with one well-formed value.
     pub fn call_words(&mut self, session: usize, argv: &[&[u8]]) -> Value {
+        self.act(session, argv);
+        let mut values = self.received(session);
+        assert_eq!(values.len(), 1, "{argv:?} came to {values:?}");
+        values.remove(0)
+    }
+
+    /// Calls a command on a session, and leaves what it answers to [`Dispatcher::received`].
+    ///
+    /// # Panics
+    /// When the call waits for something that nobody will bring.
+    pub fn act(&mut self, session: usize, argv: &[&[u8]]) {
         let session = &mut self.sessions[session];
         loop {
             match self.executor.call(session, argv) {
@@ -137,13 +148,38 @@ impl Dispatcher {
                 step => panic!("{argv:?} came to {step:?}"),
             }
         }
+    }
+
+    /// Ends a session.
+    ///
+    /// # Panics
+    /// When somebody holds its shards, which nobody does between calls.
+    pub fn part(&mut self, session: usize) {
+        assert!(
+            self.executor.part(&mut self.sessions[session]).is_none(),
+            "no shard is held between calls"
+        );
+    }
+
+    /// Everything that a session has been sent since it was last asked: replies and messages in order.
+    ///
+    /// # Panics
+    /// When it is not well-formed.
+    pub fn received(&mut self, session: usize) -> Vec<Value> {
+        let session = &mut self.sessions[session];
+        session.client.inbox.drain_into(&mut session.out);
         let bytes: Vec<u8> = session.out.chunks().flatten().copied().collect();
         session.out.clear();
-        let (value, length) = ReplyParser::default()
-            .parse(&bytes)
-            .expect("replies are well-formed")
-            .expect("replies are whole");
-        assert_eq!(length, bytes.len(), "one call, one reply");
-        value
+        let mut values = Vec::new();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let parsed = ReplyParser::default()
+                .parse(rest)
+                .expect("replies are well-formed");
+            let (value, length) = parsed.expect("replies are whole");
+            values.push(value);
+            rest = &rest[length..];
+        }
+        values
     }
 }

@@ -71,7 +71,6 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
         } = self;
         let spot = spot.unwrap_or_else(|| {
             let hash = space.seed.hash(key);
-            space.clear_hidden(space.db, hash, key);
             let mut entry = store::entry_of_object(key, make(), None);
             entry.set_access(space.fresh_access());
             space.effects.event(EventClass::NEW, "new", space.db, key);

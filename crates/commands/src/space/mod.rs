@@ -49,8 +49,10 @@ pub struct Space<'a> {
     pub seed: HashSeed,
     /// The instant of the call in Unix milliseconds.
     pub now_ms: i64,
-    /// How access times are kept; `None` leaves them as they are (CLIENT NO-TOUCH).
-    pub access: Option<AccessPolicy>,
+    /// How access times are kept.
+    pub access: AccessPolicy,
+    /// Lookups leave access times as they are (CLIENT NO-TOUCH).
+    pub no_touch: bool,
     /// What happens to expired keys.
     pub on_expired: OnExpired,
     /// `lazyfree-lazy-expire`: the log gets UNLINK instead of DEL.
@@ -112,13 +114,38 @@ values! {
     ZSet, ZSET;
 }
 
-/// Whether a lookup counts as a hit or a miss of the keyspace.
+/// What a lookup leaves behind: hits and misses counted, an event for a miss, the time of access (lookupKey, Redis 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
-    /// A reading command's: counted, and a miss is an event (lookupKeyRead).
+    /// A reading command's: counted, a miss is an event, and the access is noted (lookupKeyRead).
     Read,
-    /// A writing command's: not counted (lookupKeyWrite).
+    /// As [`Lookup::Read`], but the access is not noted: EXISTS, TYPE, TTL (LOOKUP_NOTOUCH).
+    Glance,
+    /// Counted only: OBJECT (LOOKUP_NOTOUCH and LOOKUP_NONOTIFY).
+    Inspect,
+    /// As [`Lookup::Read`], and the access is noted whatever CLIENT NO-TOUCH says: TOUCH.
+    Touch,
+    /// A writing command's: the access is noted, nothing is counted, and an expired key is deleted in any case, for
+    /// the command is about to put something in its place (lookupKeyWrite).
     Write,
+}
+
+impl Lookup {
+    fn is_counted(self) -> bool {
+        self != Self::Write
+    }
+
+    fn announces_miss(self) -> bool {
+        !matches!(self, Self::Write | Self::Inspect)
+    }
+
+    fn notes_access(self, no_touch: bool) -> bool {
+        match self {
+            Self::Touch => true,
+            Self::Read | Self::Write => !no_touch,
+            Self::Glance | Self::Inspect => false,
+        }
+    }
 }
 
 impl<'a> Shards<'a> {
@@ -149,6 +176,7 @@ impl Space<'_> {
             seed: self.seed,
             now_ms: self.now_ms,
             access: self.access,
+            no_touch: self.no_touch,
             on_expired: self.on_expired,
             lazy_expire: self.lazy_expire,
             effects: self.effects,
@@ -190,24 +218,37 @@ impl Space<'_> {
                 .expiry()
                 .is_some_and(|deadline| deadline < self.now_ms)
         });
-        if expired && self.on_expired == OnExpired::Delete {
+        if expired && (self.on_expired == OnExpired::Delete || lookup == Lookup::Write) {
             self.expire(db, hash, key);
         }
         let Some(spot) = spot.filter(|_| !expired) else {
-            if lookup == Lookup::Read {
-                self.effects.misses += 1;
+            if lookup.announces_miss() {
                 self.effects.event(EventClass::KEY_MISS, "keymiss", db, key);
             }
+            self.effects.misses += u64::from(lookup.is_counted());
             return None;
         };
-        if lookup == Lookup::Read {
-            self.effects.hits += 1;
-        }
-        if let Some(access) = self.access {
+        self.effects.hits += u64::from(lookup.is_counted());
+        if lookup.notes_access(self.no_touch) {
             let entry = self.shards.of_key_mut(key).db_mut(db).at_mut(spot);
+            let access = self.access;
             entry.set_access(access.touched(entry.access(), self.now_ms, self.chance));
         }
         Some(spot)
+    }
+
+    /// Deletes `key` if its time is over and expired keys are deleted now; whether it was deleted.
+    pub fn remove_expired(&mut self, key: &[u8]) -> bool {
+        let (db, hash) = (self.db, self.seed.hash(key));
+        let entry = self.shards.of_key(key).db(db).get(hash, key);
+        let expired = entry
+            .and_then(Entry::expiry)
+            .is_some_and(|deadline| deadline < self.now_ms);
+        let deleted = expired && self.on_expired == OnExpired::Delete;
+        if deleted {
+            self.expire(db, hash, key);
+        }
+        deleted
     }
 
     /// Removes what an expired key that is only hidden still holds, so that an entry of that key can be added.
@@ -221,7 +262,7 @@ impl Space<'_> {
 
     /// The access field of an entry made now.
     pub(crate) fn fresh_access(&self) -> u32 {
-        self.access.unwrap_or(AccessPolicy::Lru).fresh(self.now_ms)
+        self.access.fresh(self.now_ms)
     }
 
     /// The living entry of `key`, without a trace of the lookup.

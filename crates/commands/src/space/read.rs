@@ -33,6 +33,12 @@ impl<'a> ReadSpace<'a> {
         self.0.live(db, key, Lookup::Read).map(|entry| &*entry)
     }
 
+    /// The entry of `key`; `lookup` says what is noted of the access.
+    pub(crate) fn read_as(&mut self, key: &[u8], lookup: Lookup) -> Option<&Entry<Object>> {
+        let db = self.0.db;
+        self.0.live(db, key, lookup).map(|entry| &*entry)
+    }
+
     /// The value of `key` when it is of type `T`; WRONGTYPE when it is of another.
     pub fn value<T: Value>(&mut self, key: &[u8]) -> Result<Option<&T>, CommandError> {
         typed(self.read(key))

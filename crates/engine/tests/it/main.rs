@@ -1,0 +1,3 @@
+//! What the engine does around commands, through the dispatcher.
+
+mod pubsub;
