@@ -5,6 +5,7 @@
 //! sees no socket, lock, clock or task.
 
 mod args;
+pub mod bitmap;
 mod command;
 mod context;
 mod draw;
@@ -41,6 +42,7 @@ pub use write_item::WriteItem;
 #[must_use]
 pub fn all() -> Vec<&'static DataCommand> {
     [
+        bitmap::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         set::COMMANDS,

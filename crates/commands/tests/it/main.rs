@@ -1,5 +1,6 @@
 //! Transcripts of every data command, through the dispatcher.
 
+mod bitmap;
 mod hash;
 mod set;
 mod string;
