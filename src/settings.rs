@@ -20,6 +20,7 @@ pub fn update_world(world: &mut World, config: &Config) {
     settings.databases = u16::try_from(config.read(directive::DATABASES)).unwrap_or(DATABASES_MAX);
     settings.bulk_max = config.read(directive::PROTO_MAX_BULK_LEN);
     settings.lazy_expire = config.read(directive::LAZYFREE_LAZY_EXPIRE);
+    settings.lazy_server_del = config.read(directive::LAZYFREE_LAZY_SERVER_DEL);
     world.maxmemory = config.read(directive::MAXMEMORY);
     world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
 }
