@@ -4,6 +4,7 @@ mod expiry;
 mod name;
 mod object;
 mod presence;
+mod sort;
 
 use crate::DataCommand;
 
@@ -24,6 +25,8 @@ pub const COMMANDS: &[&DataCommand] = &[
     &expiry::PTTL,
     &name::RENAME,
     &name::RENAMENX,
+    &sort::SORT,
+    &sort::SORT_RO,
     &presence::TOUCH,
     &expiry::TTL,
     &presence::TYPE,
