@@ -3,6 +3,7 @@
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
+use crate::expire::{ExpireCycle, remove_expired};
 use crate::failpoint::{self, Fault, Late, Place};
 use crate::handler::{Flow, Handler, HostRequest};
 use crate::holding::{HoldFn, Holding};
@@ -13,12 +14,12 @@ use crate::session::{ReplyMode, Session};
 use crate::session_ctx::SessionCtx;
 use crate::stats::ThreadStats;
 use crate::transaction::{end_watches, publish, queue};
-use crate::walk::{Progress, Walk};
+use crate::walk::{Progress, Traces, Walk};
 use crate::world::World;
 use commands::keys::{Positions, Search};
 use commands::{
-    Args, Call, CommandError, Effects, Flags, ManyShards, Now, OnExpired, ReadCtx, ReadSpace,
-    Reply, Rng, Space, WriteCtx, WriteSpace,
+    Args, Call, CommandError, Effects, Flags, ManyShards, Now, ReadCtx, ReadSpace, Reply, Rng,
+    Space, WriteCtx, WriteSpace,
 };
 use event_listener::EventListener;
 use resp::{Output, Writer};
@@ -67,12 +68,14 @@ pub enum Wait {
 
 /// What belongs to the thread alone.
 #[derive(Debug)]
-struct Local {
+pub(crate) struct Local {
     thread: usize,
     taker: Taker,
-    world: Arc<World>,
+    pub(crate) world: Arc<World>,
     generation: u64,
-    effects: Effects,
+    pub(crate) effects: Effects,
+    /// Where active expiry is.
+    pub(crate) expiry: ExpireCycle,
     rng: Rng,
     /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
     running: Option<(u16, u64)>,
@@ -83,7 +86,7 @@ struct Local {
 }
 
 /// Why a call did not run.
-enum Hindrance {
+pub(crate) enum Hindrance {
     /// A shard was busy.
     Busy(u16),
     /// The world changed between admission and locks.
@@ -106,6 +109,7 @@ impl Executor {
             world,
             generation,
             effects: Effects::default(),
+            expiry: ExpireCycle::default(),
             rng: Rng::new(seed),
             running: None,
             latest: engine.host.now(),
@@ -119,6 +123,10 @@ impl Executor {
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    pub(crate) fn parts(&mut self) -> (&Engine, &mut Local) {
+        (&self.engine, &mut self.local)
     }
 
     /// Runs one call of `session`. `argv` is not empty.
@@ -191,7 +199,7 @@ impl Local {
         engine.stats.thread(self.thread)
     }
 
-    fn look_at_world(&mut self, engine: &Engine) {
+    pub(crate) fn look_at_world(&mut self, engine: &Engine) {
         let generation = engine.generation();
         if generation != self.generation {
             self.world = engine.world();
@@ -322,15 +330,7 @@ impl Local {
             now_ms: now.ms(),
             access: settings.access,
             no_touch: session.no_touch,
-            on_expired: if self
-                .world
-                .pause
-                .is_some_and(|pause| now.ms() < pause.until_ms)
-            {
-                OnExpired::Hide
-            } else {
-                OnExpired::Delete
-            },
+            on_expired: self.world.on_expired(now.ms()),
             lazy_expire: settings.lazy_expire,
             chance: now.monotonic_ns,
             effects: &mut self.effects,
@@ -567,6 +567,7 @@ impl Local {
             Flow::Hold(_, mut run) => self.hold(engine, session, held, now, &mut run),
             Flow::Walk(mut walk) => {
                 walk.run(&held.shards(), engine.seed, now);
+                self.carry_out_walk(engine, held, now, &mut walk);
                 Ok(walk.finish(&mut self.writer(session)))
             }
             Flow::Exec | Flow::Freeze(_) | Flow::Host(_) => Err(CommandError::NotInTransaction),
@@ -598,7 +599,9 @@ impl Local {
                         engine.host.now()
                     })
                 });
+            self.carry_out_walk(engine, &mut held, now, &mut walk);
             drop(held);
+            self.free(engine);
             match progress {
                 Progress::Finished => {
                     let reply = walk.finish(&mut self.writer(session));
@@ -611,6 +614,21 @@ impl Local {
                 }
             }
         }
+    }
+
+    /// Deletes the expired keys that a walk has met, and counts what it looked up.
+    fn carry_out_walk(&mut self, engine: &Engine, held: &mut Held<'_>, now: Now, walk: &mut Walk) {
+        let traces = walk.take_traces();
+        if traces == Traces::default() {
+            return;
+        }
+        self.effects.reset(self.world.audience, walk.db());
+        self.effects.hits = traces.hits;
+        self.effects.misses = traces.misses;
+        let Self { world, effects, .. } = self;
+        let keys = traces.expired.iter().map(|key| &**key);
+        remove_expired(engine, world, effects, held.view(), now, walk.db(), keys);
+        self.carry_out(engine);
     }
 
     fn freeze(&mut self, engine: &Engine) -> Result<(), Hindrance> {
@@ -626,7 +644,11 @@ impl Local {
         Ok(())
     }
 
-    fn acquire<'e>(&self, engine: &'e Engine, shards: &ShardSet) -> Result<Held<'e>, Hindrance> {
+    pub(crate) fn acquire<'e>(
+        &self,
+        engine: &'e Engine,
+        shards: &ShardSet,
+    ) -> Result<Held<'e>, Hindrance> {
         let held = engine
             .locks
             .acquire(shards, self.taker)
@@ -662,7 +684,7 @@ impl Local {
     }
 
     /// Hands on what the call did beside its reply; the shards are still held.
-    fn carry_out(&self, engine: &Engine) {
+    pub(crate) fn carry_out(&self, engine: &Engine) {
         if !self.effects.events.is_empty() {
             engine
                 .pubsub
@@ -682,7 +704,7 @@ impl Local {
     }
 
     /// Hands large values that the call removed to the background; no shard is held any more.
-    fn free(&mut self, engine: &Engine) {
+    pub(crate) fn free(&mut self, engine: &Engine) {
         if !self.effects.garbage.is_empty() {
             engine
                 .host

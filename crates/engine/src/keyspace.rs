@@ -1,11 +1,12 @@
 //! Commands on the keyspace as a whole: KEYS, SCAN, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
 
+use crate::engine::Engine;
 use crate::handler::{EngineCommand, Flow, Handler};
 use crate::holding::Holding;
 use crate::session_ctx::SessionCtx;
 use crate::walk::{Filter, Walk};
-use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
-use store::{Db, Kind};
+use commands::{Args, Arity, Categories, CommandError, Flags, Group, Now, Reply};
+use store::{Db, Entry, HashSeed, Kind, Presence, Shard};
 
 /// The rows of this module, in documentation order.
 pub const COMMANDS: &[&EngineCommand] = &[
@@ -128,38 +129,42 @@ const RANDOMKEY: EngineCommand = EngineCommand {
     handler: Handler::Session(randomkey),
 };
 
-/// Tries after which a key that has expired is answered rather than none: databases may hold nothing else.
+/// Tries after which an expired key is answered where none is deleted: there may be no other (dbRandomKey, Redis 7.2).
 const RANDOM_TRIES: usize = 100;
 
 fn randomkey(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
     Ok(Flow::everything(|held| {
-        let db = held.session.db;
-        let now_ms = held.now.ms();
-        let total: usize = held
-            .shards
-            .iter()
-            .map(|(_, shard)| shard.db(db).len())
-            .sum();
-        for _ in 0..RANDOM_TRIES {
-            let mut nth = held.rng.below(total as u64) as usize;
-            let Holding { shards, rng, .. } = &mut *held;
-            let chosen = shards.iter().map(|(_, shard)| shard.db(db)).find(|db| {
-                let here = nth < db.len();
-                nth = nth.wrapping_sub(if here { 0 } else { db.len() });
-                here
-            });
-            let Some(entry) = chosen.and_then(|db| db.table().random(&mut || rng.next_u64()))
-            else {
+        let mut tries = 0;
+        loop {
+            let Some((key, expired)) = random_key(held) else {
                 return Ok(Reply::Nil);
             };
-            if entry.expiry().is_none_or(|deadline| deadline >= now_ms) {
-                let key = entry.key().to_vec();
+            if expired && held.remove_expired(&key) {
+                continue;
+            }
+            tries += 1;
+            if !expired || tries == RANDOM_TRIES {
                 held.out().bulk(&key);
                 return Ok(Reply::Written);
             }
         }
-        Ok(Reply::Nil)
     }))
+}
+
+/// A key of the session's database, all of them equally likely, and whether its time is over.
+fn random_key(held: &mut Holding<'_>) -> Option<(Vec<u8>, bool)> {
+    let (db, now_ms) = (held.session.db, held.now.ms());
+    let Holding { shards, rng, .. } = &mut *held;
+    let sizes = shards.iter().map(|(_, shard)| shard.db(db).len());
+    let mut nth = rng.below(sizes.sum::<usize>() as u64) as usize;
+    let chosen = shards.iter().map(|(_, shard)| shard.db(db)).find(|db| {
+        let here = nth < db.len();
+        nth = nth.wrapping_sub(if here { 0 } else { db.len() });
+        here
+    })?;
+    let entry = chosen.table().random(&mut || rng.next_u64())?;
+    let expired = entry.expiry().is_some_and(|deadline| deadline < now_ms);
+    Some((entry.key().to_vec(), expired))
 }
 
 const FLUSHDB: EngineCommand = EngineCommand {
@@ -182,6 +187,7 @@ fn flushdb(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandErro
     let db = ctx.session.db;
     Ok(Flow::everything(move |held| {
         held.effects.dirty += flush(held, db);
+        held.effects.log_anyway = true;
         Ok(Reply::Ok)
     }))
 }
@@ -209,8 +215,8 @@ fn flushall(_ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandEr
             .first()
             .map_or(0, |(_, shard)| shard.databases());
         let removed: u64 = (0..databases).map(|db| flush(held, db)).sum();
-        // A flush of empty databases is logged all the same (flushallCommand, Redis 7.2).
-        held.effects.dirty += removed + 1;
+        held.effects.dirty += removed;
+        held.effects.log_anyway = true;
         Ok(Reply::Ok)
     }))
 }
@@ -226,12 +232,7 @@ fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
     let mut removed = 0;
     let mut garbage: Vec<Db> = Vec::new();
     for (_, shard) in &mut held.shards {
-        touch_watched(
-            shard,
-            db,
-            |db, key, hash| db.get(hash, key).is_some(),
-            held.engine.seed,
-        );
+        touch_watched(shard, db, None, Watching::of(held.engine, held.now));
         removed += shard.db(db).len() as u64;
         if !shard.db(db).is_empty() {
             garbage.push(shard.take_db(db));
@@ -243,21 +244,42 @@ fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
     removed
 }
 
-/// Marks the watchers of those watched keys of `db` for which `changes` holds.
-fn touch_watched(
-    shard: &mut store::Shard,
-    db: u16,
-    changes: impl Fn(&Db, &[u8], u64) -> bool,
-    seed: store::HashSeed,
-) {
+/// What decides whether a watched key lives.
+#[derive(Clone, Copy)]
+struct Watching {
+    seed: HashSeed,
+    now_ms: i64,
+}
+
+impl Watching {
+    fn of(engine: &Engine, now: Now) -> Self {
+        Self {
+            seed: engine.seed,
+            now_ms: now.ms(),
+        }
+    }
+
+    fn presence(self, db: &Db, key: &[u8]) -> Presence {
+        match db.get(self.seed.hash(key), key).map(Entry::expiry) {
+            None => Presence::Absent,
+            Some(Some(deadline)) if deadline < self.now_ms => Presence::Expired,
+            Some(_) => Presence::Alive,
+        }
+    }
+}
+
+/// Tells the watchers of `db` that it is going to be emptied or, when there is one, exchanged with `other`.
+fn touch_watched(shard: &mut Shard, db: u16, other: Option<u16>, watching: Watching) {
     if shard.watchers.is_empty() {
         return;
     }
     let keys: Vec<Box<[u8]>> = shard.watchers.keys_of(db).map(Box::from).collect();
     for key in keys {
-        if changes(shard.db(db), &key, seed.hash(&key)) {
-            shard.watchers.touch(db, &key, false);
-        }
+        let existed = watching.presence(shard.db(db), &key) != Presence::Absent;
+        let after = other.map_or(Presence::Absent, |other| {
+            watching.presence(shard.db(other), &key)
+        });
+        shard.watchers.exchange(db, &key, existed, after);
     }
 }
 
@@ -288,28 +310,14 @@ fn swapdb(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandE
     };
     let (first, second) = (valid(first)?, valid(second)?);
     Ok(Flow::everything(move |held| {
-        let seed = held.engine.seed;
-        for (_, shard) in &mut held.shards {
+        let watching = Watching::of(held.engine, held.now);
+        let shards = held.shards.iter_mut().filter(|_| first != second);
+        for (_, shard) in shards {
+            touch_watched(shard, first, Some(second), watching);
+            touch_watched(shard, second, Some(first), watching);
             shard.swap_dbs(first, second);
-            touch_swapped(shard, first, second, seed);
-            touch_swapped(shard, second, first, seed);
         }
         held.effects.dirty += 1;
         Ok(Reply::Ok)
     }))
-}
-
-/// After a swap: a watched key has changed when it existed before or exists now (touchAllWatchedKeysInDb).
-fn touch_swapped(shard: &mut store::Shard, db: u16, other: u16, seed: store::HashSeed) {
-    if shard.watchers.is_empty() {
-        return;
-    }
-    let keys: Vec<Box<[u8]>> = shard.watchers.keys_of(db).map(Box::from).collect();
-    for key in keys {
-        let hash = seed.hash(&key);
-        let exists = shard.db(db).get(hash, &key).is_some();
-        if exists || shard.db(other).get(hash, &key).is_some() {
-            shard.watchers.touch(db, &key, exists);
-        }
-    }
 }

@@ -9,6 +9,7 @@ pub mod clients;
 mod engine;
 mod errors;
 mod executor;
+mod expire;
 pub mod failpoint;
 mod handler;
 mod holding;
@@ -27,6 +28,7 @@ mod world;
 
 pub use engine::{Engine, Layout};
 pub use executor::{Executor, Step, Wait};
+pub use expire::ExpireProgress;
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};
 pub use host::Host;
@@ -35,7 +37,7 @@ pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};
 pub use registry::{Registry, Row};
 pub use session::{ReplyMode, Session};
 pub use session_ctx::SessionCtx;
-pub use stats::{CallStats, Counter, Stats, ThreadStats};
+pub use stats::{CallStats, Counter, ExpiryStats, Stats, ThreadStats};
 pub use walk::{Filter, Walk};
 pub use world::{Pause, PauseScope, World};
 

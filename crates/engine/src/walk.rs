@@ -24,6 +24,18 @@ pub struct Walk {
     /// Where SCAN goes on; 0 at the end.
     cursor: u64,
     shard_bits: u32,
+    traces: Traces,
+}
+
+/// What a walk leaves behind beside its reply. The shards are still held when the engine carries it out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traces {
+    /// Keys met whose time is over. SCAN deletes them; KEYS does not.
+    pub(crate) expired: Vec<Box<[u8]>>,
+    /// Living keys whose type was looked up for SCAN's TYPE option, which counts (scanGenericCommand, Redis 7.2).
+    pub(crate) hits: u64,
+    /// Expired keys whose type was looked up.
+    pub(crate) misses: u64,
 }
 
 /// Which keys a walk reports.
@@ -84,7 +96,18 @@ impl Walk {
             found: Vec::new(),
             cursor: 0,
             shard_bits: 0,
+            traces: Traces::default(),
         }
+    }
+
+    /// The database that the walk is in.
+    pub(crate) fn db(&self) -> u16 {
+        self.db
+    }
+
+    /// What the walk left behind since the last time.
+    pub(crate) fn take_traces(&mut self) -> Traces {
+        std::mem::take(&mut self.traces)
     }
 
     /// The shard that the next step needs.
@@ -104,10 +127,9 @@ impl Walk {
         let mut seen = 0;
         loop {
             let budget = self.left.map_or(CHUNK, |left| left.min(CHUNK));
-            let looked_at = self.visit(shard.db(self.db), seed, start, budget);
-            seen += budget;
-            let shard_done = looked_at.is_none();
-            match looked_at {
+            let (looked_at, next) = self.visit(shard.db(self.db), seed, start, budget);
+            seen += looked_at.max(1);
+            match next {
                 Some(next) => self.position = next,
                 None => {
                     self.shard += 1;
@@ -115,8 +137,9 @@ impl Walk {
                 }
             }
             let over = usize::from(self.shard) == shards;
+            // Only keys are counted, so that many empty shards do not make many replies without a key.
             let enough = self.left.as_mut().is_some_and(|left| {
-                *left = left.saturating_sub(budget);
+                *left = left.saturating_sub(looked_at);
                 *left == 0
             });
             if over || enough {
@@ -127,7 +150,7 @@ impl Walk {
                 };
                 return Progress::Finished;
             }
-            if shard_done {
+            if next.is_none() {
                 return Progress::NextShard;
             }
             if seen >= STEP_ELEMENTS
@@ -138,15 +161,40 @@ impl Walk {
         }
     }
 
-    /// Looks at `budget` keys of the table from the walk's position on; where to go on, `None` at the table's end.
-    fn visit(&mut self, db: &Db, seed: HashSeed, now: Now, budget: usize) -> Option<Position> {
-        let (filter, found, count) = (&self.filter, &mut self.found, &mut self.count);
-        db.table().scan(seed, self.position, budget, |entry| {
-            if filter.passes(entry, now.ms()) {
-                *count += 1;
-                encode_bulk(found, entry.key());
+    /// Looks at about `budget` keys of the table from the walk's position on: how many it were, and where to go on;
+    /// `None` at the table's end.
+    fn visit(
+        &mut self,
+        db: &Db,
+        seed: HashSeed,
+        now: Now,
+        budget: usize,
+    ) -> (usize, Option<Position>) {
+        let mut looked_at = 0;
+        let position = self.position;
+        let next = db.table().scan(seed, position, budget, |entry| {
+            looked_at += 1;
+            if self.filter.names(entry.key()) {
+                self.meet(entry, now.ms());
             }
-        })
+        });
+        (looked_at, next)
+    }
+
+    /// Reports a key that MATCH lets pass, if it is alive and of the right type.
+    fn meet(&mut self, entry: &Entry<Object>, now_ms: i64) {
+        let (filter, is_scan) = (&self.filter, self.left.is_some());
+        let expired = entry.expiry().is_some_and(|deadline| deadline < now_ms);
+        if filter.looks_at_type() {
+            self.traces.hits += u64::from(!expired);
+            self.traces.misses += u64::from(expired);
+        }
+        if !expired && filter.admits_type(entry) {
+            self.count += 1;
+            encode_bulk(&mut self.found, entry.key());
+        } else if expired && is_scan {
+            self.traces.expired.push(entry.key().into());
+        }
     }
 
     /// Runs to the end with every shard held (inside EXEC).
@@ -171,14 +219,18 @@ impl Walk {
 }
 
 impl Filter {
-    fn passes(&self, entry: &Entry<Object>, now_ms: i64) -> bool {
-        !self.nothing
-            && self
-                .pattern
-                .as_ref()
-                .is_none_or(|pattern| matches(pattern, entry.key()))
-            && self.kind.is_none_or(|kind| store::kind_of(entry) == kind)
-            && entry.expiry().is_none_or(|deadline| deadline >= now_ms)
+    fn names(&self, key: &[u8]) -> bool {
+        self.pattern
+            .as_ref()
+            .is_none_or(|pattern| matches(pattern, key))
+    }
+
+    fn looks_at_type(&self) -> bool {
+        self.nothing || self.kind.is_some()
+    }
+
+    fn admits_type(&self, entry: &Entry<Object>) -> bool {
+        !self.nothing && self.kind.is_none_or(|kind| store::kind_of(entry) == kind)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every call reads and only "everything" may change: pause, settings, audience.
 
-use commands::{Audience, Settings};
+use commands::{Audience, OnExpired, Settings};
 
 /// Settings and state that hold for all shards at one instant.
 ///
@@ -20,6 +20,8 @@ pub struct World {
     pub maxmemory: u64,
     /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
     pub active_expire: bool,
+    /// `active-expire-effort`, 1 to 10: how much time active expiry may take.
+    pub expire_effort: u8,
     /// `lazyfree-lazy-user-flush` and its siblings.
     pub lazy_user_flush: bool,
 }
@@ -51,12 +53,24 @@ impl Default for World {
             frozen: false,
             maxmemory: 0,
             active_expire: true,
+            expire_effort: 1,
             lazy_user_flush: false,
         }
     }
 }
 
 impl World {
+    /// What becomes of a key that is found to have expired at this Unix time in milliseconds: nothing is deleted while
+    /// CLIENT PAUSE holds writes back.
+    #[must_use]
+    pub fn on_expired(&self, now_ms: i64) -> OnExpired {
+        if self.pause.is_some_and(|pause| now_ms < pause.until_ms) {
+            OnExpired::Hide
+        } else {
+            OnExpired::Delete
+        }
+    }
+
     /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at.
     #[must_use]
     pub fn is_calm(&self) -> bool {

@@ -46,5 +46,5 @@ pub use string::{
 };
 pub use table::HashSeed;
 pub use tuning::Tuning;
-pub use watch::{WatchMark, Watchers};
+pub use watch::{Presence, WatchMark, Watchers};
 pub use zset::ZSet;

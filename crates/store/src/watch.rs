@@ -14,6 +14,17 @@ pub struct Watchers {
     keys: HashMap<(u16, Box<[u8]>), Vec<Watcher>>,
 }
 
+/// What has become of a watched key whose database was exchanged or emptied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// There is no such key.
+    Absent,
+    /// There is one whose time is over.
+    Expired,
+    /// There is one.
+    Alive,
+}
+
 /// One client's watch of one key.
 #[derive(Debug)]
 struct Watcher {
@@ -90,6 +101,23 @@ impl Watchers {
                 } else {
                     watcher.mark.set();
                 }
+            }
+        }
+    }
+
+    /// Notes that the database of `key` was exchanged or emptied as a whole: whether the key `existed` in it, and what it is
+    /// now (touchAllWatchedKeysInDb, Redis 7.2).
+    pub fn exchange(&mut self, db: u16, key: &[u8], existed: bool, now: Presence) {
+        if !existed && now == Presence::Absent {
+            return;
+        }
+        let watchers = self.keys.get_mut(&(db, Box::from(key)));
+        for watcher in watchers.into_iter().flatten() {
+            match (watcher.stale, now) {
+                (true, Presence::Absent) => watcher.stale = false,
+                (true, Presence::Expired) => {}
+                (false, Presence::Expired) if !existed => watcher.stale = true,
+                _ => watcher.mark.set(),
             }
         }
     }

@@ -1,0 +1,200 @@
+//! Active expiry: keys whose time is over are deleted although nobody looks them up.
+//!
+//! 1. A cycle goes over all shards once, from where the last one stopped. It consists of steps of 100 us, so that no
+//!    connection of the thread waits longer; a step holds one shard at a time and passes over one that is busy.
+//! 2. In a shard only those keys are looked at that the expiry index says are due, so that a cycle with nothing to do costs
+//!    a few microseconds.
+//! 3. A cycle that has used up its share of the period ends where it is (`active-expire-effort`).
+
+use crate::engine::Engine;
+use crate::executor::{Executor, Local};
+use crate::locks::{Held, ShardSet};
+use crate::world::World;
+use commands::{Effects, Now, OnExpired, Shards, Space};
+use store::Shard;
+
+/// How far a step of active expiry came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpireProgress {
+    /// Keys deleted.
+    pub expired: u64,
+    /// The cycle goes on: let others run, then call for the next step.
+    pub more: bool,
+}
+
+/// Where the cycle of a thread is.
+#[derive(Debug, Default)]
+pub(crate) struct ExpireCycle {
+    /// The shard to look at next.
+    shard: u16,
+    /// Shards that are left in this cycle; 0 between two cycles.
+    left: usize,
+    /// Nanoseconds that the steps of this cycle took.
+    ns: u64,
+    expired: u64,
+    volatile: u64,
+}
+
+/// Nanoseconds that a step may take.
+const STEP_NS: u64 = 100_000;
+/// Due records after which a step looks at the clock.
+const CHUNK: usize = 16;
+/// Records of an overgrown index that a step checks.
+const SWEPT: usize = 64;
+/// Milliseconds from one cycle to the next.
+const PERIOD_MS: u64 = 100;
+
+impl Executor {
+    /// Takes a step of active expiry.
+    ///
+    /// To be called by one thread every 100 ms, and while the answer says that there is more, again after other work of
+    /// that thread had its turn: a cycle takes a quarter of the time at most, and two percent more for each further degree
+    /// of `active-expire-effort`. So a key goes within a third of a second of its deadline unless very many expire at once.
+    ///
+    /// Nothing happens while CLIENT PAUSE or DEBUG SLEEP holds commands back, and after DEBUG SET-ACTIVE-EXPIRE 0.
+    pub fn expire_step(&mut self) -> ExpireProgress {
+        let (engine, local) = self.parts();
+        local.expire_step(engine)
+    }
+}
+
+impl Local {
+    fn expire_step(&mut self, engine: &Engine) -> ExpireProgress {
+        self.look_at_world(engine);
+        let start = engine.host.now();
+        let world = &self.world;
+        if !world.active_expire || world.frozen || world.on_expired(start.ms()) == OnExpired::Hide {
+            self.expiry.left = 0;
+            return ExpireProgress::default();
+        }
+        if self.expiry.left == 0 {
+            self.expiry.begin(engine.locks.count());
+        }
+        let before = self.expiry.expired;
+        let mut spent_ns = 0;
+        while self.expiry.left > 0 && spent_ns < STEP_NS {
+            if self.expire_in_shard(engine, start) {
+                self.expiry.advance(engine.locks.count());
+            }
+            spent_ns = elapsed_ns(engine, start);
+        }
+        engine.stats.expiry.add_ns(spent_ns);
+        let capped = self.expiry.spend(spent_ns, self.world.expire_effort);
+        let cycle = &mut self.expiry;
+        if capped || cycle.left == 0 {
+            let expiry = &engine.stats.expiry;
+            expiry.add_cycle(cycle.expired, cycle.volatile, capped);
+            cycle.left = 0;
+        }
+        ExpireProgress {
+            expired: cycle.expired - before,
+            more: cycle.left > 0,
+        }
+    }
+
+    /// Deletes what has expired in the shard that the cycle is at. Whether the shard is done with, which it also is when
+    /// somebody else has it; false when the time was up.
+    fn expire_in_shard(&mut self, engine: &Engine, start: Now) -> bool {
+        let shards = ShardSet::one(self.expiry.shard);
+        let Ok(mut held) = self.acquire(engine, &shards) else {
+            return true;
+        };
+        let databases = held
+            .shards()
+            .first()
+            .map_or(0, |(_, shard)| shard.databases());
+        let done = (0..databases).all(|db| self.expire_in_db(engine, &mut held, db, start));
+        drop(held);
+        self.free(engine);
+        done
+    }
+
+    fn expire_in_db(&mut self, engine: &Engine, held: &mut Held<'_>, db: u16, start: Now) -> bool {
+        let mut volatile = None;
+        loop {
+            let mut keys = Vec::new();
+            let Some(due) = held.shards().first_mut().map(|(_, shard)| {
+                volatile.get_or_insert_with(|| shard.db(db).volatile());
+                look_at_due(shard, db, start.ms(), &mut keys)
+            }) else {
+                return true;
+            };
+            if !keys.is_empty() {
+                self.effects.reset(self.world.audience, db);
+                let Self { world, effects, .. } = self;
+                let keys = keys.iter().map(|key| &**key);
+                remove_expired(engine, world, effects, held.view(), start, db, keys);
+                self.expiry.expired += self.effects.expired;
+                self.carry_out(engine);
+            }
+            let in_time = elapsed_ns(engine, start) < STEP_NS;
+            if due < CHUNK || !in_time {
+                self.expiry.volatile += volatile.unwrap_or(0) as u64;
+                return due < CHUNK;
+            }
+        }
+    }
+}
+
+impl ExpireCycle {
+    /// Starts a cycle over so many shards, where the last one stopped.
+    fn begin(&mut self, shards: usize) {
+        *self = Self {
+            shard: self.shard,
+            left: shards,
+            ..Self::default()
+        };
+    }
+
+    fn advance(&mut self, shards: usize) {
+        self.left -= 1;
+        self.shard = (self.shard + 1) & (shards as u16 - 1);
+    }
+
+    /// Counts the time of a step; whether the cycle has to end because its time is up.
+    fn spend(&mut self, ns: u64, effort: u8) -> bool {
+        self.ns += ns;
+        let percent = 25 + 2 * u64::from(effort.saturating_sub(1));
+        self.left > 0 && self.ns > PERIOD_MS * 1_000_000 * percent / 100
+    }
+}
+
+/// Takes the next due records of a database: the keys whose time is over. How many records there were.
+fn look_at_due(shard: &mut Shard, db: u16, now_ms: i64, keys: &mut Vec<Box<[u8]>>) -> usize {
+    let db = shard.db_mut(db);
+    let due = db.due(now_ms, CHUNK, |key| keys.push(key.into()));
+    if due < CHUNK {
+        db.sweep_expiry(now_ms, SWEPT);
+    }
+    due
+}
+
+fn elapsed_ns(engine: &Engine, start: Now) -> u64 {
+    let now = engine.host.now();
+    now.monotonic_ns.saturating_sub(start.monotonic_ns)
+}
+
+/// Deletes those of `keys` whose time is over, as a lookup would, unless nothing is deleted just now. How many it were.
+pub(crate) fn remove_expired<'a, 'k>(
+    engine: &Engine,
+    world: &World,
+    effects: &'a mut Effects,
+    shards: Shards<'a>,
+    now: Now,
+    db: u16,
+    keys: impl Iterator<Item = &'k [u8]>,
+) -> usize {
+    let mut space = Space {
+        shards,
+        db,
+        seed: engine.seed,
+        now_ms: now.ms(),
+        access: world.settings.access,
+        no_touch: true,
+        on_expired: world.on_expired(now.ms()),
+        lazy_expire: world.settings.lazy_expire,
+        chance: now.monotonic_ns,
+        effects,
+    };
+    keys.filter(|key| space.remove_expired(key)).count()
+}
