@@ -1,0 +1,7 @@
+//! Commands on keys of any type.
+
+mod expiry;
+mod name;
+mod object;
+mod presence;
+mod sort;
