@@ -18,8 +18,8 @@ use crate::walk::{Progress, Traces, Walk};
 use crate::world::World;
 use commands::keys::{Positions, Search};
 use commands::{
-    Args, Call, CommandError, Effects, Flags, ManyShards, Now, ReadCtx, ReadSpace, Reply, Rng,
-    Space, WriteCtx, WriteSpace,
+    Args, Call, CommandError, Effects, Flags, ManyShards, Now, OnExpired, ReadCtx, ReadSpace,
+    Reply, Rng, Space, WriteCtx, WriteSpace,
 };
 use event_listener::EventListener;
 use resp::{Output, Writer};
@@ -330,7 +330,10 @@ impl Local {
             now_ms: now.ms(),
             access: settings.access,
             no_touch: session.no_touch,
-            on_expired: self.world.on_expired(now.ms()),
+            on_expired: match row.handler {
+                Handler::Write(_) => OnExpired::Delete,
+                _ => self.world.on_expired(now.ms()),
+            },
             lazy_expire: settings.lazy_expire,
             chance: now.monotonic_ns,
             effects: &mut self.effects,

@@ -127,10 +127,10 @@ impl Local {
                 self.expiry.expired += self.effects.expired;
                 self.carry_out(engine);
             }
-            let in_time = elapsed_ns(engine, start) < STEP_NS;
-            if due < CHUNK || !in_time {
+            let done = due < CHUNK;
+            if done || elapsed_ns(engine, start) >= STEP_NS {
                 self.expiry.volatile += volatile.unwrap_or(0) as u64;
-                return due < CHUNK;
+                return done;
             }
         }
     }

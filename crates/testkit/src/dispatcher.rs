@@ -2,7 +2,8 @@
 
 use commands::{DataCommand, Now};
 use engine::{
-    Engine, EngineCommand, Executor, Host, Layout, Session, Step, Taker, Wait, World, clients::Peer,
+    Engine, EngineCommand, Executor, ExpireProgress, Host, Layout, Session, Step, Taker, Wait,
+    World, clients::Peer,
 };
 use resp::{Proto, ReplyParser, Value};
 use std::any::Any;
@@ -18,10 +19,12 @@ pub struct Dispatcher {
     sessions: Vec<Session>,
 }
 
-/// A host whose clock moves only when it is told to.
+/// A host whose clock moves only when it is told to, or a little whenever it is read.
 #[derive(Debug)]
 struct StillClock {
     unix_us: AtomicI64,
+    /// Microseconds that a reading takes.
+    reading_us: AtomicI64,
 }
 
 /// Where the clock stands at first: a day in 2024.
@@ -29,7 +32,8 @@ const START_US: i64 = 1_710_000_000_000_000;
 
 impl Host for StillClock {
     fn now(&self) -> Now {
-        let unix_us = self.unix_us.load(Relaxed);
+        let reading_us = self.reading_us.load(Relaxed);
+        let unix_us = self.unix_us.fetch_add(reading_us, Relaxed);
         Now {
             unix_us,
             monotonic_ns: (unix_us - START_US).unsigned_abs() * 1000,
@@ -61,6 +65,7 @@ impl Dispatcher {
     ) -> Self {
         let clock = Arc::new(StillClock {
             unix_us: AtomicI64::new(START_US),
+            reading_us: AtomicI64::new(0),
         });
         let layout = Layout {
             shards: 64,
@@ -101,6 +106,16 @@ impl Dispatcher {
     /// Moves the clock on.
     pub fn advance_ms(&mut self, ms: i64) {
         self.clock.unix_us.fetch_add(ms * 1000, Relaxed);
+    }
+
+    /// Lets every reading of the clock take so many microseconds, as if the machine were that slow.
+    pub fn slow_down(&mut self, us: i64) {
+        self.clock.reading_us.store(us, Relaxed);
+    }
+
+    /// Takes a step of active expiry.
+    pub fn expire_step(&mut self) -> ExpireProgress {
+        self.executor.expire_step()
     }
 
     /// Speaks this version of RESP on the first session.

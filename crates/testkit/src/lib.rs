@@ -6,5 +6,6 @@ mod render;
 mod transcript;
 
 pub use dispatcher::Dispatcher;
+pub use engine;
 pub use render::render;
 pub use transcript::{check, check_resp3, check_with};

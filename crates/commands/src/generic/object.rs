@@ -6,7 +6,7 @@ use crate::space::Lookup;
 use crate::{
     Args, Arity, Categories, CommandError, DataCommand, Flags, Group, Handler, ReadCtx, Reply,
 };
-use store::{AccessPolicy, Encoding, Entry, Item, Object, ValueRef, string_encoding};
+use store::{AccessPolicy, Entry, Object, ValueRef};
 
 pub(super) const OBJECT: DataCommand = DataCommand {
     name: "object",
@@ -57,16 +57,8 @@ fn encoding(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandE
     let Some(entry) = ctx.space.read_as(args.key()?, Lookup::Inspect) else {
         return Ok(Reply::Nil);
     };
-    ctx.out.bulk(encoding_of(entry).name().as_bytes());
+    ctx.out.bulk(store::encoding_of(entry).name().as_bytes());
     Ok(Reply::Written)
-}
-
-fn encoding_of(entry: &Entry<Object>) -> Encoding {
-    match entry.value() {
-        ValueRef::Bytes(bytes) => string_encoding(Item::Bytes(bytes)),
-        ValueRef::Integer(integer) => string_encoding(Item::Integer(integer)),
-        ValueRef::Boxed(object) => object.encoding(),
-    }
 }
 
 const FREQ: DataCommand = subcommand(

@@ -35,7 +35,8 @@ pub trait ManyShards {
 pub enum OnExpired {
     /// Delete it, publish `expired`, and log the deletion.
     Delete,
-    /// Treat it as absent but keep it: on a replica, and while writes are paused.
+    /// Treat it as absent but keep it: in commands that read, on a replica and while writes are paused. A command that
+    /// writes deletes it, for it may be about to put something in its place.
     Hide,
 }
 
@@ -125,8 +126,7 @@ pub(crate) enum Lookup {
     Inspect,
     /// As [`Lookup::Read`], and the access is noted whatever CLIENT NO-TOUCH says: TOUCH.
     Touch,
-    /// A writing command's: the access is noted, nothing is counted, and an expired key is deleted in any case, for
-    /// the command is about to put something in its place (lookupKeyWrite).
+    /// A writing command's: the access is noted, nothing is counted (lookupKeyWrite).
     Write,
 }
 
@@ -218,7 +218,7 @@ impl Space<'_> {
                 .expiry()
                 .is_some_and(|deadline| deadline < self.now_ms)
         });
-        if expired && (self.on_expired == OnExpired::Delete || lookup == Lookup::Write) {
+        if expired && self.on_expired == OnExpired::Delete {
             self.expire(db, hash, key);
         }
         let Some(spot) = spot.filter(|_| !expired) else {
@@ -249,15 +249,6 @@ impl Space<'_> {
             self.expire(db, hash, key);
         }
         deleted
-    }
-
-    /// Removes what an expired key that is only hidden still holds, so that an entry of that key can be added.
-    pub(crate) fn clear_hidden(&mut self, db: u16, hash: u64, key: &[u8]) {
-        if self.on_expired == OnExpired::Hide
-            && let Some(entry) = self.shards.of_key_mut(key).db_mut(db).remove(hash, key)
-        {
-            discard(self.effects, entry);
-        }
     }
 
     /// The access field of an entry made now.

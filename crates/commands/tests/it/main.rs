@@ -1,6 +1,7 @@
 //! Transcripts of every data command, through the dispatcher.
 
 mod bitmap;
+mod generic;
 mod hash;
 mod set;
 mod string;

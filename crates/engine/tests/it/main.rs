@@ -1,3 +1,5 @@
 //! What the engine does around commands, through the dispatcher.
 
+mod expire;
+mod keyspace;
 mod pubsub;

@@ -1,8 +1,8 @@
 //! OBJECT.
 
 use commands::Settings;
-use engine::World;
 use store::AccessPolicy;
+use testkit::engine::{self, World};
 use testkit::{Dispatcher, check, check_resp3, check_with};
 
 #[test]

@@ -1,0 +1,160 @@
+//! Active expiry.
+
+use commands::{Audience, EventClass};
+use engine::{ExpireProgress, Pause, PauseScope};
+use testkit::{Dispatcher, check_with, render};
+
+/// Milliseconds by which active expiry may be late, beside its period.
+const TICK_MS: i64 = 128;
+
+fn filled(keys: usize, ttl_ms: usize) -> Dispatcher {
+    let mut server = Dispatcher::default();
+    for key in 0..keys {
+        server.call(&format!("SET key:{key} v PX {ttl_ms}"));
+    }
+    server
+}
+
+fn expire_all(server: &mut Dispatcher) -> u64 {
+    let mut expired = 0;
+    loop {
+        let progress = server.expire_step();
+        expired += progress.expired;
+        if !progress.more {
+            return expired;
+        }
+    }
+}
+
+#[test]
+fn a_cycle_deletes_what_has_expired_and_nothing_else() {
+    let mut server = filled(500, 1000);
+    check_with(
+        &mut server,
+        "
+        > MSET stays 1 moved 2 persisted 3
+        < +OK
+        > PEXPIRE moved 1000
+        < :1
+        > PEXPIRE moved 5000
+        < :1
+        > PEXPIRE persisted 1000
+        < :1
+        > PERSIST persisted
+        < :1
+        ",
+    );
+    assert_eq!(expire_all(&mut server), 0);
+    server.advance_ms(1000);
+    assert_eq!(expire_all(&mut server), 0, "the deadline itself is alive");
+    server.advance_ms(TICK_MS);
+    assert_eq!(expire_all(&mut server), 500);
+    assert_eq!(render(&server.call("DBSIZE")), ":3");
+    server.advance_ms(4000);
+    assert_eq!(expire_all(&mut server), 1);
+    assert_eq!(
+        render(&server.call("EXISTS stays moved persisted")),
+        ":2",
+        "the moved one went at its later deadline"
+    );
+    let stats = &server.engine().stats;
+    assert_eq!(stats.sum(|thread| &thread.expired), 501);
+    assert!(stats.expiry.stale_percent() > 0.0);
+}
+
+#[test]
+fn every_database_is_looked_after() {
+    let mut server = filled(20, 10);
+    server.call("SWAPDB 0 9");
+    server.advance_ms(10 + TICK_MS);
+    assert_eq!(expire_all(&mut server), 20);
+}
+
+#[test]
+fn steps_are_short_and_a_cycle_has_its_share() {
+    let mut server = filled(3000, 10);
+    server.advance_ms(10 + TICK_MS);
+    server.slow_down(30);
+    let first = server.expire_step();
+    assert!(first.more && first.expired < 100, "{first:?}");
+    let expired = first.expired + expire_all(&mut server);
+    assert_eq!(expired, 3000, "a quarter of the time suffices");
+    assert_eq!(server.engine().stats.expiry.capped(), 0);
+    assert!(server.engine().stats.expiry.ms() > 0);
+
+    let mut server = filled(3000, 10);
+    server.advance_ms(10 + TICK_MS);
+    server.slow_down(500);
+    let expired = expire_all(&mut server);
+    assert!((100..3000).contains(&expired), "{expired}");
+    assert_eq!(server.engine().stats.expiry.capped(), 1);
+    let mut rest = 0;
+    for _ in 0..100 {
+        rest += expire_all(&mut server);
+    }
+    assert_eq!(expired + rest, 3000, "later cycles go on where it stopped");
+}
+
+#[test]
+fn nothing_expires_while_writes_are_paused_or_it_is_switched_off() {
+    let mut server = filled(5, 10);
+    let until_ms = 1_710_000_000_000 + 1000;
+    let pause = Pause {
+        until_ms,
+        scope: PauseScope::Write,
+    };
+    server
+        .engine()
+        .change_world(|world| world.pause = Some(pause));
+    server.advance_ms(500);
+    assert_eq!(server.expire_step(), ExpireProgress::default());
+    assert_eq!(render(&server.call("GET key:1")), "nil");
+    assert_eq!(render(&server.call("DBSIZE")), ":5", "hidden, not deleted");
+    server.engine().change_world(|world| {
+        world.pause = None;
+        world.active_expire = false;
+    });
+    assert_eq!(server.expire_step(), ExpireProgress::default());
+    assert_eq!(render(&server.call("GET key:1")), "nil");
+    assert_eq!(render(&server.call("DBSIZE")), ":4");
+    server
+        .engine()
+        .change_world(|world| world.active_expire = true);
+    assert_eq!(expire_all(&mut server), 4);
+}
+
+#[test]
+fn events_and_watchers_learn_of_it() {
+    let mut server = Dispatcher::default();
+    server.engine().change_world(|world| {
+        world.audience = Audience {
+            events: EventClass::KEYEVENT | EventClass::EXPIRED,
+            ..world.audience
+        };
+    });
+    let subscriber = server.connect();
+    server.act(subscriber, &[b"SUBSCRIBE", b"__keyevent@0__:expired"]);
+    server.received(subscriber);
+    check_with(
+        &mut server,
+        "
+        > SET k v PX 10
+        < +OK
+        > WATCH k
+        < +OK
+        ",
+    );
+    server.advance_ms(10 + TICK_MS);
+    assert_eq!(expire_all(&mut server), 1);
+    let heard: Vec<String> = server.received(subscriber).iter().map(render).collect();
+    assert_eq!(heard, ["[\"message\", \"__keyevent@0__:expired\", \"k\"]"]);
+    check_with(
+        &mut server,
+        "
+        > MULTI
+        < +OK
+        > EXEC
+        < nil-array
+        ",
+    );
+}
