@@ -144,7 +144,6 @@ impl<'s, 'a> StringSlot<'s, 'a> {
 
     fn add(&mut self, string: &NewString<'_>) {
         let (db, now_ms) = (self.space.db, self.space.now_ms);
-        self.space.clear_hidden(db, self.hash, self.key);
         self.space
             .shards
             .of_key_mut(self.key)
