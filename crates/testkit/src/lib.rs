@@ -1,11 +1,13 @@
 //! What tests need: a server without sockets, transcripts, and a checker of concurrent histories.
 
 mod dispatcher;
+mod effects;
 pub mod history;
 mod render;
 mod transcript;
 
 pub use dispatcher::Dispatcher;
+pub use effects::{check_effects, check_effects_with};
 pub use engine;
 pub use render::render;
 pub use transcript::{check, check_resp3, check_with};

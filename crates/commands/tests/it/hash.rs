@@ -1,6 +1,6 @@
 //! Hash commands.
 
-use testkit::{Dispatcher, check, check_resp3, check_with};
+use testkit::{Dispatcher, check, check_effects, check_resp3, check_with};
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -349,4 +349,42 @@ fn other_types_are_refused() {
     ] {
         check_with(&mut server, &format!("> {call}\n< -{WRONG_TYPE}"));
     }
+}
+
+#[test]
+fn effects() {
+    check_effects(
+        "
+        > HSET h a 1 b 2 a 3
+        = 3; new h, hset h; own
+        > HSET h a 3
+        = 1; hset h; own
+        > HMSET h a 3
+        = 1; hset h; own
+        > HSET h a
+        = 0; -; nothing
+        > HSETNX h a 1
+        = 0; -; nothing
+        > HSETNX h c 1
+        = 1; hset h; own
+        > HINCRBY h c 1
+        = 1; hincrby h; own
+        > HINCRBY h c x
+        = 0; -; nothing
+        > HINCRBYFLOAT h c 0.5
+        = 1; hincrbyfloat h; HSET h c 2.5
+        > HINCRBYFLOAT g f 1e2
+        = 1; new g, hincrbyfloat g; HSET g f 100
+        > HDEL h a none
+        = 1; hdel h; own
+        > HDEL h none
+        = 0; -; nothing
+        > HDEL h b c d
+        = 2; hdel h, del h; own
+        > HGET h b
+        = 0; keymiss h; nothing
+        > HDEL h b
+        = 0; -; nothing
+        ",
+    );
 }

@@ -1,8 +1,9 @@
 //! Set commands.
 
+use commands::Settings;
 use resp::Value;
 use std::collections::BTreeSet;
-use testkit::{Dispatcher, check, check_resp3, check_with};
+use testkit::{Dispatcher, check, check_effects, check_effects_with, check_resp3, check_with};
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -430,4 +431,70 @@ fn other_types_are_refused() {
         check_with(&mut server, &format!("> {call}\n< -{WRONG_TYPE}"));
     }
     check_with(&mut server, "> SMOVE none h a\n< :0\n> SCARD s\n< :1");
+}
+
+#[test]
+fn effects() {
+    check_effects(
+        "
+        > SADD s a b a
+        = 2; new s, sadd s; own
+        > SADD s a
+        = 0; -; nothing
+        > SREM s a c
+        = 1; srem s; own
+        > SREM s b
+        = 1; srem s, del s; own
+        > SADD s a
+        = 1; new s, sadd s; own
+        > SMOVE s t a
+        = 2; srem s, del s, new t, sadd t; own
+        > SADD s a
+        = 1; new s, sadd s; own
+        > SMOVE s t a
+        = 1; srem s, del s; own
+        > SMOVE t t a
+        = 0; -; nothing
+        > SUNIONSTORE d t s
+        = 1; keymiss s, new d, sunionstore d; own
+        > SINTERSTORE d t t
+        = 1; sinterstore d; own
+        > SDIFFSTORE d t t
+        = 1; del d; own
+        > SDIFFSTORE d t t
+        = 0; -; nothing
+        ",
+    );
+}
+
+#[test]
+fn pops_are_logged_as_what_they_took() {
+    let transcript = "
+        > SADD s a
+        = 1; new s, sadd s; own
+        > SPOP s
+        = 1; spop s, del s; SREM s a
+        > SPOP s
+        = 0; -; nothing
+        > SADD s a b
+        = 2; new s, sadd s; own
+        > SPOP s 0
+        = 0; -; nothing
+        > SPOP s 5
+        = 2; spop s, del s; DEL s
+        > SADD s 7 8
+        = 2; new s, sadd s; own
+        > SREM s 7
+        = 1; srem s; own
+        > SADD s 8
+        = 0; -; nothing
+        > SPOP s 1
+        = 1; spop s, del s; DEL s
+        ";
+    check_effects(transcript);
+    let lazy = Settings {
+        lazy_server_del: true,
+        ..Settings::default()
+    };
+    check_effects_with(&lazy, &transcript.replace("DEL s\n", "UNLINK s\n"));
 }

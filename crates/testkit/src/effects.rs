@@ -1,0 +1,176 @@
+//! What calls do beside their replies, seen without an engine: one shard, one call at a time, everybody listening.
+//!
+//! ```text
+//! > SADD s a         a call, its words as an inline command's
+//! = 1; new s, sadd s; own
+//! ```
+//! After `=` stand the dirty count; the keyspace events, or `-`; and what the log gets: the client's `own` words, `nothing`,
+//! or the words of each command, split by ` / `. Deletions of expired keys stand before it in parentheses.
+
+use commands::{
+    Args, Audience, Call, DataCommand, Effects, EventClass, Handler, Logged, Now, OnExpired,
+    ReadCtx, ReadSpace, Rng, Settings, Shards, Space, WriteCtx, WriteSpace,
+};
+use resp::{Output, Proto, Writer};
+use store::{AccessPolicy, HashSeed, Shard};
+
+/// Runs calls on an empty shard and compares what they do beside their replies; `@ 1500` moves the clock on by milliseconds.
+///
+/// # Panics
+/// When the effects are not the expected ones.
+#[track_caller]
+pub fn check_effects(transcript: &str) {
+    check_effects_with(&Settings::default(), transcript);
+}
+
+/// As [`check_effects`], under settings other than the default ones.
+///
+/// # Panics
+/// When the effects are not the expected ones.
+#[track_caller]
+pub fn check_effects_with(settings: &Settings, transcript: &str) {
+    let mut alone = Alone::default();
+    let mut last = None;
+    for line in transcript
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        let (mark, rest) = line.split_at(1);
+        match (mark, rest.trim()) {
+            (">", call) => last = Some((call, alone.call(settings, call))),
+            ("=", expected) => {
+                let (call, effects) = last.take().expect("effects follow a call");
+                assert_eq!(effects, expected, "> {call}");
+            }
+            ("@", ms) => alone.now_ms += ms.parse::<i64>().expect("`@` is followed by a number"),
+            _ => panic!("`{line}` begins neither with > nor = nor @"),
+        }
+    }
+}
+
+/// A shard that holds every key, and the time.
+struct Alone {
+    shard: Shard,
+    now_ms: i64,
+    rng: Rng,
+}
+
+impl Default for Alone {
+    fn default() -> Self {
+        Self {
+            shard: Shard::new(16),
+            now_ms: 1_710_000_000_000,
+            rng: Rng::new(42),
+        }
+    }
+}
+
+impl Alone {
+    #[track_caller]
+    fn call(&mut self, settings: &Settings, line: &str) -> String {
+        let words = resp::split_words(line.as_bytes()).expect("a transcript's words are balanced");
+        let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let (name, arguments) = argv.split_first().expect("a call names a command");
+        let row = command(name);
+        let mut effects = Effects::default();
+        effects.reset(
+            Audience {
+                events: EventClass::all(),
+                log: true,
+                changes: true,
+            },
+            0,
+        );
+        self.run(settings, row, Args::new(arguments), &mut effects);
+        describe(&effects)
+    }
+
+    fn run(
+        &mut self,
+        settings: &Settings,
+        row: &DataCommand,
+        args: Args<'_>,
+        effects: &mut Effects,
+    ) {
+        let now = Now {
+            unix_us: self.now_ms * 1000,
+            monotonic_ns: 0,
+        };
+        let space = Space {
+            shards: Shards::One(&mut self.shard),
+            db: 0,
+            seed: HashSeed::new(7),
+            now_ms: self.now_ms,
+            access: AccessPolicy::Lru,
+            no_touch: false,
+            on_expired: OnExpired::Delete,
+            lazy_expire: settings.lazy_expire,
+            effects,
+            chance: 0,
+        };
+        let mut output = Output::default();
+        let out = Writer::new(&mut output, Proto::Resp2);
+        let call = Call {
+            now,
+            settings,
+            rng: &mut self.rng,
+            may_block: true,
+            elements_max: usize::MAX,
+        };
+        // An error is an outcome as well: it must leave no effects.
+        let _reply = match row.handler {
+            Handler::Read(run) => {
+                let space = ReadSpace::new(space);
+                run(&mut ReadCtx { space, out, call }, args)
+            }
+            Handler::Write(run) => {
+                let space = WriteSpace::new(space);
+                run(&mut WriteCtx { space, out, call }, args)
+            }
+            Handler::Container => panic!("a container does not run"),
+        };
+    }
+}
+
+#[track_caller]
+fn command(name: &[u8]) -> &'static DataCommand {
+    commands::all()
+        .into_iter()
+        .find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()))
+        .expect("the call names a data command")
+}
+
+fn describe(effects: &Effects) -> String {
+    let events: Vec<String> = effects
+        .events
+        .iter()
+        .map(|event| format!("{} {}", event.name, event.key.escape_ascii()))
+        .collect();
+    let events = if events.is_empty() {
+        "-".into()
+    } else {
+        events.join(", ")
+    };
+    let log = match &effects.log_instead {
+        Some(commands) if commands.is_empty() => "nothing".into(),
+        Some(commands) => commands.iter().map(words).collect::<Vec<_>>().join(" / "),
+        None if effects.dirty > 0 => "own".into(),
+        None => "nothing".into(),
+    };
+    let before: String = effects
+        .log_before
+        .iter()
+        .map(|command| format!("({}) ", words(command)))
+        .collect();
+    format!("{}; {events}; {before}{log}", effects.dirty)
+}
+
+fn words(logged: &Logged) -> String {
+    let words: Vec<String> = logged
+        .words
+        .iter()
+        .map(|word| word.escape_ascii().to_string())
+        .collect();
+    words.join(" ")
+}
