@@ -160,7 +160,7 @@ fn parts(bytes: &[u8], bits: Range<usize>) -> (u8, &[u8], u8) {
     } else if whole_from > whole_to {
         (byte(bits.start) & head_mask & tail_mask, &[], 0)
     } else {
-        let head = if bits.start % 8 == 0 {
+        let head = if bits.start.is_multiple_of(8) {
             0
         } else {
             byte(bits.start) & head_mask
