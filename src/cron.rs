@@ -85,6 +85,9 @@ impl Cron {
             take_rates(shared, now_ms);
         }
         end_pause(shared, now_ms);
+        let waiting_max = server.limits.pubsub_output.hard.load(Relaxed);
+        let waiting_max = usize::try_from(waiting_max).unwrap_or(usize::MAX);
+        shared.engine.pubsub.limit_waiting(waiting_max);
         self.look_at_certificates(shared, now_ms);
         if !server.cron_is_paused.load(Relaxed) {
             server.cron_runs.fetch_add(1, Relaxed);

@@ -120,12 +120,10 @@ pub struct Limits {
     pub bulk_max: AtomicU64,
     /// `client-query-buffer-limit` in bytes.
     pub input_max: AtomicU64,
-    /// `client-output-buffer-limit normal`: bytes at once; 0 for no limit.
-    pub output_hard: AtomicU64,
-    /// Bytes for `output_soft_ms`; 0 for no limit.
-    pub output_soft: AtomicU64,
-    /// Milliseconds.
-    pub output_soft_ms: AtomicU64,
+    /// `client-output-buffer-limit normal`.
+    pub output: OutputBounds,
+    /// `client-output-buffer-limit pubsub`.
+    pub pubsub_output: OutputBounds,
     /// `timeout` in milliseconds; 0 for none.
     pub idle_ms_max: AtomicU64,
     /// `tcp-keepalive` in seconds; 0 for none.
@@ -142,15 +140,33 @@ pub struct Limits {
     pub hz: AtomicU64,
 }
 
+/// How much a client may leave unread.
+#[derive(Debug, Default)]
+pub struct OutputBounds {
+    /// Bytes at once; 0 for no limit.
+    pub hard: AtomicU64,
+    /// Bytes for `soft_ms`; 0 for no limit.
+    pub soft: AtomicU64,
+    /// Milliseconds.
+    pub soft_ms: AtomicU64,
+}
+
+impl OutputBounds {
+    fn update(&self, limit: OutputLimit) {
+        self.hard.store(limit.hard_bytes, Relaxed);
+        self.soft.store(limit.soft_bytes, Relaxed);
+        let soft_ms = limit.soft_seconds.saturating_mul(1000);
+        self.soft_ms.store(soft_ms, Relaxed);
+    }
+}
+
 impl Limits {
     /// Takes all values from a configuration.
     pub fn update(&self, config: &Config) {
         let positive = |key: Key<i64>| u64::try_from(config.read(key)).unwrap_or(0);
-        let OutputLimit {
-            hard_bytes,
-            soft_bytes,
-            soft_seconds,
-        } = config.read(directive::CLIENT_OUTPUT_BUFFER_LIMIT).normal;
+        let outputs = config.read(directive::CLIENT_OUTPUT_BUFFER_LIMIT);
+        self.output.update(outputs.normal);
+        self.pubsub_output.update(outputs.pubsub);
         self.clients_max
             .store(positive(directive::MAXCLIENTS) as usize, Relaxed);
         for (place, value) in [
@@ -159,9 +175,6 @@ impl Limits {
                 &self.input_max,
                 config.read(directive::CLIENT_QUERY_BUFFER_LIMIT),
             ),
-            (&self.output_hard, hard_bytes),
-            (&self.output_soft, soft_bytes),
-            (&self.output_soft_ms, soft_seconds.saturating_mul(1000)),
             (
                 &self.idle_ms_max,
                 positive(directive::TIMEOUT).saturating_mul(1000),

@@ -1,6 +1,6 @@
 //! Accepting: the main thread's part of a connection's life. Nothing here waits for a peer.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use engine::Session;
 use engine::clients::Peer;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tracing::{debug, warn};
 
 use crate::clock;
 use crate::net::Shared;
 use crate::net::connection::Parked;
-use crate::net::handshake::{Handshakers, Newcomer};
+use crate::net::handshake::{self, Handshakers, Newcomer};
 use crate::net::listen::{Kind, Listener};
 use crate::net::stream::Socket;
 
@@ -161,13 +162,24 @@ fn welcome(
                 let session = shared.session(peer);
                 shared.place(Parked::new(Socket::Tcp(socket), session));
             }
-            Err(refusal) => {
-                let mut socket = &socket;
-                let _best_effort = socket.write(refusal.text());
-            }
+            Err(refusal) => see_off(TcpStream::from_std(socket)?, refusal, shared),
         },
     }
     Ok(())
+}
+
+/// Tells a peer why it is not served. It is not waited for for long, nor are many of them.
+fn see_off(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    refusal: Refusal,
+    shared: &Shared,
+) {
+    if let Ok(place) = Arc::clone(&shared.farewells).try_acquire_owned() {
+        tokio::spawn(async move {
+            handshake::see_off(&mut stream, refusal.text()).await;
+            drop(place);
+        });
+    }
 }
 
 /// By when a TLS client must have completed its handshake.
@@ -235,10 +247,7 @@ fn welcome_unix(
             let session = shared.session(peer);
             shared.place(Parked::new(Socket::Unix(socket), session));
         }
-        Err(refusal) => {
-            let mut socket = &socket;
-            let _best_effort = socket.write(refusal.text());
-        }
+        Err(refusal) => see_off(UnixStream::from_std(socket)?, refusal, shared),
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use crate::client_info;
 use crate::net::Shared;
 use crate::net::stream::{Room, Socket, Stream};
 use crate::net::worker::Worker;
+use crate::settings::OutputBounds;
 
 /// A connection on its worker.
 #[derive(Debug)]
@@ -110,7 +111,7 @@ const CARRY_MAX: usize = 16 * 1024;
 /// Room that is made at once for a large request; after that the room doubles.
 const RESERVE_MAX: usize = 4 << 20;
 /// Output that is sent before more requests run.
-pub(crate) const OUTPUT_FLUSH: usize = 256 * 1024;
+const OUTPUT_FLUSH: usize = 256 * 1024;
 /// Output of a peer that does not read above which no more requests of it are read.
 const OUTPUT_STOP: usize = 16 << 20;
 /// Output that is not counted against `client-output-buffer-limit`: Redis' fixed reply buffer.
@@ -205,6 +206,7 @@ impl Connection {
         let started_ns = worker.executor.latest().monotonic_ns;
         let mut turn = None;
         loop {
+            state.take_mail();
             let before = state.session.out.len();
             let flushed = stream.poll_flush(cx, &mut state.session.out);
             let left = state.session.out.len();
@@ -276,6 +278,7 @@ impl Connection {
         if let Some(ending) = state.look_around(cx, shared) {
             return Poll::Ready(ending);
         }
+        state.take_mail();
         if let Poll::Ready(Err(error)) = stream.poll_flush(cx, &mut state.session.out) {
             return Poll::Ready(Ending::Failed(error));
         }
@@ -380,6 +383,9 @@ impl State {
         let client = &self.session.client;
         client.inbox.register(cx.waker());
         if client.inbox.is_killed() {
+            if client.inbox.is_overfull() {
+                self.say_over_output_limit(shared);
+            }
             return Some(Ending::Killed);
         }
         let now_ms = shared.now_ms();
@@ -390,6 +396,12 @@ impl State {
             return Some(Ending::Killed);
         }
         None
+    }
+
+    /// Puts messages of others behind the output.
+    fn take_mail(&mut self) {
+        let Session { client, out, .. } = &mut self.session;
+        client.inbox.drain_into(out);
     }
 
     /// Gives back what an idle connection need not hold.
@@ -499,7 +511,7 @@ impl State {
     ) -> (usize, Stop) {
         let limits = &shared.server.limits;
         let bulk_max = limits.bulk_max.load(Relaxed);
-        let output_max = shared.output_watermark();
+        let output_max = watermark(self.output_bounds(shared));
         self.session
             .client
             .shown
@@ -640,33 +652,44 @@ impl State {
         shown.last_ms.store(shared.now_ms(), Relaxed);
     }
 
+    /// How much the client may leave unread, by its class.
+    fn output_bounds<'s>(&self, shared: &'s Shared) -> &'s OutputBounds {
+        let limits = &shared.server.limits;
+        if self.session.subscriptions.is_empty() {
+            &limits.output
+        } else {
+            &limits.pubsub_output
+        }
+    }
+
     /// Whether the peer reads so slowly that it is to be closed (`client-output-buffer-limit`).
     fn is_over_output_limit(&mut self, shared: &Shared, now_ms: i64) -> bool {
-        let limits = &shared.server.limits;
+        let bounds = self.output_bounds(shared);
         let used = self.session.out.len().saturating_sub(OUTPUT_FREE) as u64;
         let over = |limit: u64| limit > 0 && used >= limit;
-        let is_over_soft = over(limits.output_soft.load(Relaxed));
+        let is_over_soft = over(bounds.soft.load(Relaxed));
         let since = self
             .over_soft_since_ms
             .filter(|_| is_over_soft)
             .or_else(|| is_over_soft.then_some(now_ms));
         self.over_soft_since_ms = since;
-        let soft_ms = i64::try_from(limits.output_soft_ms.load(Relaxed)).unwrap_or(i64::MAX);
+        let soft_ms = i64::try_from(bounds.soft_ms.load(Relaxed)).unwrap_or(i64::MAX);
         let too_long = since.is_some_and(|since| now_ms - since > soft_ms);
-        if !too_long && !over(limits.output_hard.load(Relaxed)) {
+        if !too_long && !over(bounds.hard.load(Relaxed)) {
             return false;
         }
-        self.session
-            .client
-            .shown
-            .out
-            .store(self.session.out.len() as u64, Relaxed);
+        self.say_over_output_limit(shared);
+        true
+    }
+
+    fn say_over_output_limit(&self, shared: &Shared) {
+        let shown = &self.session.client.shown;
+        shown.out.store(self.session.out.len() as u64, Relaxed);
         warn!(
             "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
             self.info(shared)
         );
         shared.server.counters.output_limit.fetch_add(1, Relaxed);
-        true
     }
 
     fn over_input_limit(&self, shared: &Shared) -> Ending {
@@ -733,6 +756,16 @@ impl State {
         shared.server.connected.fetch_sub(1, Relaxed);
         worker.borrow().left();
     }
+}
+
+/// The output in bytes at which a run of requests stops: to flush it, or because a limit may be reached.
+fn watermark(bounds: &OutputBounds) -> usize {
+    [&bounds.hard, &bounds.soft]
+        .into_iter()
+        .map(|limit| limit.load(Relaxed))
+        .filter(|limit| *limit > 0)
+        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+        .fold(OUTPUT_FLUSH, usize::min)
 }
 
 /// The first byte of a TLS record with a ClientHello.

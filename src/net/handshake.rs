@@ -362,7 +362,7 @@ const TLS_RECORD: u8 = 22;
 
 /// Tells a peer something, then waits a little for it to close: bytes of its own left unread would turn our close into a
 /// reset that overtakes the answer.
-async fn see_off<S>(stream: &mut S, answer: &[u8])
+pub(crate) async fn see_off<S>(stream: &mut S, answer: &[u8])
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use engine::Engine;
 use event_listener::{EventListener, Listener};
+use tokio::sync::Semaphore;
 use tracing::{info, trace};
 
 use crate::net::connection::Parked;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     /// The worker that took the last new connection when they are spread.
     last_spread: AtomicUsize,
     complaints: DashMap<Complaint, i64>,
+    /// Refused peers that are told why at a time; more are just closed.
+    farewells: Arc<Semaphore>,
 }
 
 /// What the log says once in a while, not once a connection.
@@ -52,6 +55,8 @@ pub(crate) enum Complaint {
 /// Milliseconds for which a complaint of the same kind is left out of the log.
 const COMPLAINTS_APART_MS: i64 = 10_000;
 
+/// Refused peers that are told why at a time.
+const FAREWELLS_MAX: usize = 256;
 /// How long a lane sleeps at a time.
 const BLOCKED_AT_MOST: Duration = Duration::from_millis(100);
 
@@ -72,6 +77,7 @@ impl Shared {
             preferred: AtomicUsize::new(0),
             last_spread: AtomicUsize::new(0),
             complaints: DashMap::new(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
         }
     }
 
@@ -83,17 +89,6 @@ impl Shared {
     /// Cron brings the time.
     pub(crate) fn set_now_ms(&self, now_ms: i64) {
         self.coarse_ms.store(now_ms, Relaxed);
-    }
-
-    /// The output in bytes at which a run of requests stops: to flush it, or because a limit may be reached.
-    pub(crate) fn output_watermark(&self) -> usize {
-        let limits = &self.server.limits;
-        [&limits.output_hard, &limits.output_soft]
-            .into_iter()
-            .map(|limit| limit.load(Relaxed))
-            .filter(|limit| *limit > 0)
-            .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
-            .fold(connection::OUTPUT_FLUSH, usize::min)
     }
 
     /// Gives a new connection to the worker whose turn it is.

@@ -13,6 +13,7 @@ use std::task::Waker;
 #[derive(Debug, Default)]
 pub struct Inbox {
     killed: AtomicBool,
+    overfull: AtomicBool,
     /// Bytes of mail, read without the lock: no mail is the common case.
     waiting: AtomicUsize,
     mail: Mutex<Mail>,
@@ -37,6 +38,12 @@ impl Inbox {
         self.killed.load(Relaxed)
     }
 
+    /// Whether it is to end because it reads too slowly.
+    #[must_use]
+    pub fn is_overfull(&self) -> bool {
+        self.overfull.load(Relaxed)
+    }
+
     /// Puts an encoded message in, and wakes the connection. A connection that reads too slowly, so that more than `limit`
     /// bytes wait (0 for no limit), is asked to end and gets no more.
     pub fn push(&self, message: Bytes, limit: usize) {
@@ -47,6 +54,7 @@ impl Inbox {
         let waiting = self.waiting.load(Relaxed) + message.len();
         if limit > 0 && waiting > limit {
             drop(mail);
+            self.overfull.store(true, Relaxed);
             self.kill();
             return;
         }
