@@ -249,11 +249,21 @@ impl Connection {
                 freed.await;
                 None
             }
+            Wait::Reply { deadline_ms } => {
+                let mut deadline =
+                    std::pin::pin!(tokio::time::sleep(time_until(deadline_ms, shared)));
+                poll_fn(|cx| {
+                    let over = deadline.as_mut().poll(cx).is_ready();
+                    let peer = self.poll_watch_peer(cx, &mut worker.borrow_mut(), shared);
+                    if over || Executor::is_settled(&self.state.session) {
+                        return Poll::Ready(None);
+                    }
+                    peer.map(Some)
+                })
+                .await
+            }
             Wait::World { changed, until_ms } => {
-                let left_ms = until_ms.map(|until| until - shared.server.clock.now().ms());
-                let left = left_ms.map_or(FOREVER, |left| {
-                    Duration::from_millis(u64::try_from(left).unwrap_or(0))
-                });
+                let left = time_until(until_ms, shared);
                 let mut changed = std::pin::pin!(tokio::time::timeout(left, changed));
                 poll_fn(|cx| {
                     if changed.as_mut().poll(cx).is_ready() {
@@ -370,6 +380,14 @@ impl Connection {
     }
 }
 
+/// How long it is until a Unix time in milliseconds; long for none.
+fn time_until(deadline_ms: Option<i64>, shared: &Shared) -> Duration {
+    let left_ms = deadline_ms.map(|deadline| deadline - shared.server.clock.now().ms());
+    left_ms.map_or(FOREVER, |left| {
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    })
+}
+
 /// How long a wait without an end lasts.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Bytes that are read ahead of a call that waits.
@@ -388,6 +406,7 @@ impl State {
             }
             return Some(Ending::Killed);
         }
+        client.inbox.drain_into(&mut self.session.out);
         let now_ms = shared.now_ms();
         if now_ms - client.shown.last_ms.load(Relaxed) > BUFFERS_KEPT_MS {
             self.release();

@@ -137,6 +137,21 @@ impl<'a> Args<'a> {
         resp::number::parse_double(self.bytes()?).ok_or(CommandError::NotFloat)
     }
 
+    /// The next word as a timeout in seconds, fractions allowed, made milliseconds; `None` for 0, which is never
+    /// (getTimeoutFromObjectOrReply, Redis 7.2).
+    pub fn timeout(&mut self) -> Result<Option<i64>, CommandError> {
+        let seconds =
+            resp::number::parse_double(self.bytes()?).ok_or(CommandError::TimeoutNotFloat)?;
+        let ms = (seconds * 1000.0).ceil();
+        if ms > TIMEOUT_MAX_MS {
+            return Err(CommandError::TimeoutOutOfRange);
+        }
+        if ms < 0.0 {
+            return Err(CommandError::TimeoutNegative);
+        }
+        Ok((ms > 0.0).then_some(ms as i64))
+    }
+
     /// Reads the next word when it is `flag`, whatever its case.
     pub fn flag(&mut self, flag: &str) -> bool {
         let found = self
@@ -167,6 +182,9 @@ impl<'a> Args<'a> {
         }
     }
 }
+
+/// The longest timeout: a deadline that far away still fits 64 bits of Unix milliseconds.
+const TIMEOUT_MAX_MS: f64 = 9_223_370_000_000_000_000.0;
 
 /// The cursor of SCAN, HSCAN, SSCAN and ZSCAN: an unsigned decimal number; an empty word is 0 (parseScanCursorOrReply,
 /// Redis 7.2).

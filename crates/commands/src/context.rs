@@ -1,6 +1,7 @@
 //! What a handler sees: the keys it may touch, where its reply goes, the time, and nothing else.
 
-use crate::effects::Effects;
+use crate::effects::{BlockOn, Effects};
+use crate::handler::Reply;
 use crate::space::{ReadSpace, WriteSpace};
 use resp::Writer;
 use store::{AccessPolicy, Tuning};
@@ -124,6 +125,11 @@ impl Rng {
 }
 
 impl ReadCtx<'_> {
+    /// Waits for keys, or answers at once where the client may not block.
+    pub fn block(&mut self, on: BlockOn) -> Reply {
+        block(self.space.effects(), &self.call, on)
+    }
+
     /// The effects of the call.
     pub fn effects(&mut self) -> &mut Effects {
         self.space.effects()
@@ -131,8 +137,21 @@ impl ReadCtx<'_> {
 }
 
 impl WriteCtx<'_> {
+    /// Waits for keys, or answers at once where the client may not block.
+    pub fn block(&mut self, on: BlockOn) -> Reply {
+        block(self.space.effects(), &self.call, on)
+    }
+
     /// The effects of the call.
     pub fn effects(&mut self) -> &mut Effects {
         self.space.effects()
     }
+}
+
+fn block(effects: &mut Effects, call: &Call<'_>, on: BlockOn) -> Reply {
+    if !call.may_block {
+        return on.otherwise;
+    }
+    effects.block = Some(on);
+    Reply::Block
 }

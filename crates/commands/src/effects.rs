@@ -1,9 +1,10 @@
 //! What a call did beside its reply, as plain data that the engine carries out.
 
+use crate::handler::Reply;
 use bitflags::bitflags;
 use bytes::Bytes;
 use smallvec::SmallVec;
-use store::Object;
+use store::{Kind, Object};
 
 bitflags! {
     /// Classes of keyspace events (notify-keyspace-events, Redis 7.2).
@@ -73,6 +74,23 @@ pub struct Audience {
     pub changes: bool,
 }
 
+/// What a call waits for that found nothing (BLPOP and its siblings).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockOn {
+    /// The keys, in the order in which they are looked at.
+    pub keys: Vec<Bytes>,
+    /// The type of value that makes one of them ready.
+    pub kind: Kind,
+    /// When to give up, in milliseconds from now; `None` for never.
+    pub timeout_ms: Option<i64>,
+    /// What is answered then, and where blocking is not allowed.
+    pub otherwise: Reply,
+    /// Whether the deletion of a key ends the wait too (XREADGROUP: its group is gone).
+    pub on_deletion: bool,
+    /// Words to be replaced before the call is run again, by position (XREAD: `$` means the end as it was at first).
+    pub rewritten: Vec<(usize, Bytes)>,
+}
+
 /// What a call did beside its reply.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -94,6 +112,10 @@ pub struct Effects {
     pub log_instead: Option<SmallVec<[Logged; 1]>>,
     /// Values whose freeing may take long; they are dropped off the worker.
     pub garbage: Vec<Object>,
+    /// Keys that somebody waits for and that may be ready now, in the order of the changes.
+    pub ready: Vec<(u16, Bytes)>,
+    /// What the call waits for, when it answered [`Reply::Block`].
+    pub block: Option<BlockOn>,
     /// Keys that were deleted because they had expired.
     pub expired: u64,
     /// Reads that found their key.
@@ -122,6 +144,10 @@ impl Effects {
         if !self.log_before.is_empty() {
             self.log_before.clear();
         }
+        if !self.ready.is_empty() {
+            self.ready.clear();
+        }
+        self.block = None;
     }
 
     /// Records a keyspace event of `key`.

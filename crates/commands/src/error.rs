@@ -85,6 +85,8 @@ pub enum CommandError {
     /// A RESP2 client that is subscribed called the command of this name.
     SubscriberOnly(String),
     SsubscribeInExec,
+    /// A call that waited was made to end with this text.
+    Unblocked(&'static str),
     /// "invalid expire time" in the command of this name.
     InvalidExpire(&'static str),
     /// A command that does not exist; the words are the beginning of its arguments, ready for the text.
@@ -207,6 +209,7 @@ impl CommandError {
             Self::Arity(command) => {
                 return format!("ERR wrong number of arguments for '{command}' command").into();
             }
+            Self::Unblocked(text) => text,
             Self::SsubscribeInExec => "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
             Self::SubscriberOnly(command) => {
                 return format!(

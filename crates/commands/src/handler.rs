@@ -25,6 +25,8 @@ pub enum Reply {
     Written,
     /// The handler has only looked: the call is long ([`crate::Call::is_long`]) and is to be run again in a lane.
     Elsewhere,
+    /// Nothing is there yet: the client waits as [`crate::BlockOn`] in the effects says, and the call is run again then.
+    Block,
     /// `+OK`.
     Ok,
     /// Null bulk: `$-1` in RESP2, `_` in RESP3.

@@ -1,5 +1,6 @@
 //! The engine as all threads share it: shards, table of commands, clients, counters, and the world they see.
 
+use crate::blocking::Blocked;
 use crate::clients::Clients;
 use crate::errors::Errors;
 use crate::handler::EngineCommand;
@@ -27,6 +28,8 @@ pub struct Engine {
     pub clients: Clients,
     /// Subscriptions.
     pub pubsub: PubSub,
+    /// Calls that wait for keys.
+    pub blocked: Blocked,
     /// Counters.
     pub stats: Stats,
     /// Error replies by their code.
@@ -86,6 +89,7 @@ impl Engine {
             clients: Clients::default(),
             errors: Errors::default(),
             pubsub: PubSub::default(),
+            blocked: Blocked::default(),
             host,
             seed: layout.seed,
             world: RwLock::new(world),

@@ -5,7 +5,8 @@ use crate::handler::{EngineCommand, Flow, Handler};
 use crate::holding::Holding;
 use crate::session_ctx::SessionCtx;
 use crate::walk::{Filter, Walk};
-use commands::{Args, Arity, Categories, CommandError, Flags, Group, Now, Reply};
+use bytes::Bytes;
+use commands::{Args, Arity, Categories, CommandError, Effects, Flags, Group, Now, Reply};
 use store::{Db, Entry, HashSeed, Kind, Presence, Shard};
 
 /// The rows of this module, in documentation order.
@@ -234,6 +235,7 @@ fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
     for (_, shard) in &mut held.shards {
         touch_watched(shard, db, None, Watching::of(held.engine, held.now));
         removed += shard.db(db).len() as u64;
+        mark_waited(shard, db, held.effects);
         if !shard.db(db).is_empty() {
             garbage.push(shard.take_db(db));
         }
@@ -242,6 +244,14 @@ fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
         held.engine.host.drop_later(Box::new(garbage));
     }
     removed
+}
+
+/// Lets everybody look again who waits for a key of `db`, for any of them may have come, gone or changed.
+fn mark_waited(shard: &Shard, db: u16, effects: &mut Effects) {
+    let keys = shard.waiters.keys_of(db);
+    effects
+        .ready
+        .extend(keys.map(|key| (db, Bytes::copy_from_slice(key))));
 }
 
 /// What decides whether a watched key lives.
@@ -316,6 +326,8 @@ fn swapdb(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandE
             touch_watched(shard, first, Some(second), watching);
             touch_watched(shard, second, Some(first), watching);
             shard.swap_dbs(first, second);
+            mark_waited(shard, first, held.effects);
+            mark_waited(shard, second, held.effects);
         }
         held.effects.dirty += 1;
         Ok(Reply::Ok)

@@ -5,6 +5,7 @@
 //! the clock; the layer above implements [`Host`] and drives the steps.
 
 mod admission;
+mod blocking;
 pub mod clients;
 mod engine;
 mod errors;
@@ -26,6 +27,7 @@ pub mod transaction;
 mod walk;
 mod world;
 
+pub use blocking::{Blocked, Parting, Waiter};
 pub use engine::{Engine, Layout};
 pub use executor::{Executor, Step, Wait};
 pub use expire::ExpireProgress;

@@ -241,6 +241,31 @@ impl<'a> Held<'a> {
         self.guards.first().map(|(_, guard)| &guard.world)
     }
 
+    /// Whether somebody waits for a key of a held shard: the exception, found by one look a shard.
+    #[must_use]
+    pub fn has_waiters(&self) -> bool {
+        self.guards
+            .iter()
+            .any(|(_, guard)| !guard.shard.waiters.is_empty())
+    }
+
+    /// Whether all of these shards are held.
+    #[must_use]
+    pub fn covers(&self, shards: &ShardSet) -> bool {
+        match shards {
+            ShardSet::Some(shards) => shards.iter().all(|shard| self.holds(*shard)),
+            ShardSet::All => self.is_everything(),
+        }
+    }
+
+    /// Whether this shard is held.
+    #[must_use]
+    pub fn holds(&self, shard: u16) -> bool {
+        self.guards
+            .binary_search_by_key(&shard, |(held, _)| *held)
+            .is_ok()
+    }
+
     /// Whether every shard is held.
     #[must_use]
     pub fn is_everything(&self) -> bool {

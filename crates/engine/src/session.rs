@@ -1,5 +1,6 @@
 //! One connection's state: database, protocol, transaction, output.
 
+use crate::blocking::Waiter;
 use crate::clients::Client;
 use crate::handler::Flow;
 use crate::locks::Reservation;
@@ -32,6 +33,8 @@ pub struct Session {
     pub watches: Watches,
     /// Channels and patterns that messages are wanted of.
     pub subscriptions: Subscriptions,
+    /// The call that waits for keys.
+    pub(crate) waiter: Option<Arc<Waiter>>,
     pub(crate) pending: Option<Flow>,
     pub(crate) tries: u32,
     pub(crate) reservation: Option<Reservation>,
@@ -83,6 +86,7 @@ impl Session {
             transaction: None,
             watches: Watches::default(),
             subscriptions: Subscriptions::default(),
+            waiter: None,
             pending: None,
             tries: 0,
             reservation: None,

@@ -6,13 +6,15 @@
 //! 3. The commands run one after the other with the shards held; the reply is complete before they are released.
 
 use crate::clients::flag;
-use crate::executor::footprint;
+use crate::engine::Engine;
+use crate::executor::{footprint, keys_of};
 use crate::handler::{EngineCommand, Flow, Handler};
 use crate::holding::Holding;
 use crate::locks::{Locks, ShardSet};
 use crate::registry::Row;
 use crate::session::Session;
 use crate::session_ctx::SessionCtx;
+use bytes::Bytes;
 use commands::keys::{KeyFlags, KeySpec};
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use std::sync::Arc;
@@ -100,6 +102,16 @@ impl Words {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+}
+
+impl Transaction {
+    /// The keys of all queued commands.
+    pub(crate) fn keys(&self, engine: &Engine) -> Vec<Bytes> {
+        let of_call = |queued: &Queued| {
+            keys_of(engine.registry.row(queued.row), &queued.words.argv()).collect::<Vec<_>>()
+        };
+        self.queued.iter().flat_map(of_call).collect()
     }
 }
 

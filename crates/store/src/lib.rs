@@ -24,6 +24,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 pub mod tuning;
+pub mod waiters;
 pub mod watch;
 pub mod zset;
 
@@ -46,5 +47,6 @@ pub use string::{
 };
 pub use table::HashSeed;
 pub use tuning::Tuning;
+pub use waiters::{Waiters, Waiting};
 pub use watch::{Presence, WatchMark, Watchers};
 pub use zset::ZSet;

@@ -1,6 +1,7 @@
 //! A shard: one slice of the key space in all databases, with what watches it.
 
 use crate::db::Db;
+use crate::waiters::Waiters;
 use crate::watch::Watchers;
 
 /// One slice of the key space in all databases. It lies under one lock.
@@ -9,6 +10,8 @@ pub struct Shard {
     dbs: Box<[Db]>,
     /// Who watches which key.
     pub watchers: Watchers,
+    /// Who waits for which key.
+    pub waiters: Waiters,
 }
 
 impl Shard {
@@ -18,6 +21,7 @@ impl Shard {
         Self {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             watchers: Watchers::default(),
+            waiters: Waiters::default(),
         }
     }
 

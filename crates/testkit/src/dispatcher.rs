@@ -155,6 +155,7 @@ impl Dispatcher {
                 Step::Done | Step::Close => break,
                 Step::Yield => {}
                 Step::Wait(Wait::Shard(shard)) => shard.block(),
+                Step::Wait(Wait::Reply { .. }) => break,
                 Step::Freeze(us) => {
                     self.clock.unix_us.fetch_add(us as i64, Relaxed);
                     self.executor.thaw(session);

@@ -287,6 +287,9 @@ impl Space<'_> {
         if !shard.watchers.is_empty() {
             shard.watchers.touch(db, key, exists);
         }
+        if !shard.waiters.is_empty() && shard.waiters.wait_for(db, key) {
+            self.effects.ready.push((db, Bytes::copy_from_slice(key)));
+        }
         if self.effects.audience.changes {
             self.effects.changed.push((db, Bytes::copy_from_slice(key)));
         }

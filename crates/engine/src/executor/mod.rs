@@ -1,5 +1,7 @@
 //! The one place that executes: a thread's executor takes calls of its sessions through admission, locks and handler.
 
+mod serve;
+
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
@@ -16,13 +18,14 @@ use crate::stats::ThreadStats;
 use crate::transaction::{end_watches, publish, queue};
 use crate::walk::{Progress, Traces, Walk};
 use crate::world::World;
+use bytes::Bytes;
 use commands::keys::{Positions, Search};
 use commands::{
     Args, Call, CommandError, Effects, Flags, ManyShards, Now, OnExpired, ReadCtx, ReadSpace,
     Reply, Rng, Space, WriteCtx, WriteSpace,
 };
 use event_listener::EventListener;
-use resp::{Output, Writer};
+use resp::{Output, Proto, Writer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -57,6 +60,12 @@ pub enum Step {
 pub enum Wait {
     /// A shard that was busy.
     Shard(ShardWait),
+    /// A key that the call waits for: call again when [`Executor::is_settled`], of which the inbox wakes the connection, or
+    /// at the deadline.
+    Reply {
+        /// When to look again in any case, in Unix milliseconds.
+        deadline_ms: Option<i64>,
+    },
     /// A change of the world, at the latest until this Unix time in milliseconds.
     World {
         /// Resolves at the change.
@@ -83,6 +92,16 @@ pub(crate) struct Local {
     latest: Now,
     muted: Output,
     late: Option<Late>,
+}
+
+/// For whom a data command runs.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    db: u16,
+    proto: Proto,
+    no_touch: bool,
+    may_block: bool,
+    elements_max: usize,
 }
 
 /// Why a call did not run.
@@ -134,6 +153,9 @@ impl Executor {
         let Self { engine, local } = self;
         local.look_at_world(engine);
         session.client.inbox.drain_into(&mut session.out);
+        if let Some(waiter) = session.waiter.take() {
+            return local.resume(engine, session, waiter);
+        }
         match session.pending.take() {
             Some(flow) => {
                 let row = session.last_name.2;
@@ -147,6 +169,12 @@ impl Executor {
     #[must_use]
     pub fn latest(&self) -> Now {
         self.local.latest
+    }
+
+    /// Whether a call that waits for keys ([`Wait::Reply`]) has come to something, so that it is to be called again.
+    #[must_use]
+    pub fn is_settled(session: &Session) -> bool {
+        serve::is_settled(session)
     }
 
     /// Ends the time of the last call of a batch.
@@ -171,6 +199,9 @@ impl Executor {
     pub fn part(&mut self, session: &mut Session) -> Option<ShardWait> {
         session.transaction = None;
         leave_all(&self.engine, session);
+        if let Err(busy) = self.local.part_from_queues(&self.engine, session) {
+            return Some(self.engine.locks.wait(busy));
+        }
         let shards = session.watches.shards(&self.engine.locks);
         if !shards.is_empty() {
             let Self { engine, local } = self;
@@ -242,6 +273,7 @@ impl Local {
         match row.handler {
             Handler::Read(_) | Handler::Write(_) => {
                 match self.run_keyed(engine, session, row, argv) {
+                    Ok(Ok(Reply::Block)) => self.wait_for_reply(session),
                     Ok(result) => self.answer(engine, session, row, result),
                     Err(hindrance) => self.hinder(engine, session, hindrance, || {
                         footprint(row, argv, &engine.locks)
@@ -270,16 +302,8 @@ impl Local {
         argv: &[&[u8]],
     ) -> Result<Result<Reply, CommandError>, Hindrance> {
         let shards = footprint(row, argv, &engine.locks);
-        let mut held = engine
-            .locks
-            .acquire(&shards, self.taker)
-            .map_err(Hindrance::Busy)?;
-        if held
-            .world()
-            .is_some_and(|world| !Arc::ptr_eq(world, &self.world))
-        {
-            return Err(Hindrance::Stale);
-        }
+        let mut held =
+            self.acquire_with_waiters(engine, shards, || keys_of(row, argv).collect())?;
         if row.flags.contains(Flags::LINEAR)
             && self.taker == Taker::Worker
             && is_long(engine, session, row, argv, &held)
@@ -287,11 +311,14 @@ impl Local {
             return Err(Hindrance::TooLong);
         }
         let now = self.start_clock(engine, row);
-        let result = self.perform(engine, session, row, argv, &mut held, now);
-        if result == Ok(Reply::Elsewhere) {
-            return Err(Hindrance::TooLong);
+        let result = self.perform_for(engine, session, row, argv, &mut held, now);
+        match result {
+            Ok(Reply::Elsewhere) => return Err(Hindrance::TooLong),
+            Ok(Reply::Block) => self.block(engine, session, row, argv, &mut held, now),
+            _ => {}
         }
         self.carry_out(engine);
+        self.serve_ready(engine, &mut held, now);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
         drop(held);
         self.free(engine);
@@ -305,8 +332,37 @@ impl Local {
         Ok(result)
     }
 
-    /// Runs a data command whose shards are held.
-    fn perform(
+    /// `shards`, and those of all that serving the waiters of `keys` can touch.
+    fn acquire_with_waiters<'e>(
+        &self,
+        engine: &'e Engine,
+        mut shards: ShardSet,
+        keys: impl Fn() -> Vec<Bytes>,
+    ) -> Result<Held<'e>, Hindrance> {
+        loop {
+            let held = self.acquire(engine, &shards)?;
+            if !held.has_waiters() {
+                return Ok(held);
+            }
+            match self.close_over_waiters(engine, keys(), &shards, &held) {
+                None => return Ok(held),
+                Some(wider) => shards = wider,
+            }
+        }
+    }
+
+    fn wait_for_reply(&mut self, session: &mut Session) -> Step {
+        session.tries = 0;
+        session.reservation = None;
+        let deadline_ms = session
+            .waiter
+            .as_ref()
+            .and_then(|waiter| waiter.deadline_ms());
+        Step::Wait(Wait::Reply { deadline_ms })
+    }
+
+    /// Runs a data command of a session, whose shards are held.
+    fn perform_for(
         &mut self,
         engine: &Engine,
         session: &mut Session,
@@ -315,21 +371,51 @@ impl Local {
         held: &mut Held<'_>,
         now: Now,
     ) -> Result<Reply, CommandError> {
-        let settings = &self.world.settings;
-        self.effects.reset(self.world.audience, session.db);
-        let out = if session.reply == ReplyMode::On {
-            &mut session.out
-        } else {
-            &mut self.muted
+        let caller = Caller {
+            db: session.db,
+            proto: session.proto,
+            no_touch: session.no_touch,
+            may_block: !session.executing,
+            elements_max: if self.taker == Taker::Worker && !session.executing {
+                LANE_ELEMENTS
+            } else {
+                usize::MAX
+            },
         };
-        let out = Writer::new(out, session.proto);
+        if session.reply == ReplyMode::On {
+            return self.perform(engine, &caller, &mut session.out, row, argv, held, now);
+        }
+        let mut muted = std::mem::take(&mut self.muted);
+        let result = self.perform(engine, &caller, &mut muted, row, argv, held, now);
+        self.muted = muted;
+        result
+    }
+
+    /// Runs a data command whose shards are held.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a thing of its own, and the call is hot"
+    )]
+    fn perform(
+        &mut self,
+        engine: &Engine,
+        caller: &Caller,
+        out: &mut Output,
+        row: &Row,
+        argv: &[&[u8]],
+        held: &mut Held<'_>,
+        now: Now,
+    ) -> Result<Reply, CommandError> {
+        let settings = &self.world.settings;
+        self.effects.reset(self.world.audience, caller.db);
+        let out = Writer::new(out, caller.proto);
         let space = Space {
             shards: held.view(),
-            db: session.db,
+            db: caller.db,
             seed: engine.seed,
             now_ms: now.ms(),
             access: settings.access,
-            no_touch: session.no_touch,
+            no_touch: caller.no_touch,
             on_expired: match row.handler {
                 Handler::Write(_) => OnExpired::Delete,
                 _ => self.world.on_expired(now.ms()),
@@ -342,12 +428,8 @@ impl Local {
             now,
             settings,
             rng: &mut self.rng,
-            may_block: session.transaction.is_none(),
-            elements_max: if self.taker == Taker::Worker && !session.executing {
-                LANE_ELEMENTS
-            } else {
-                usize::MAX
-            },
+            may_block: caller.may_block,
+            elements_max: caller.elements_max,
         };
         let args = Args::new(argv.get(row.name_words()..).unwrap_or_default());
         match row.handler {
@@ -472,6 +554,9 @@ impl Local {
         let new_world = holding.new_world.take();
         drop(holding);
         self.carry_out(engine);
+        if !session.executing {
+            self.serve_ready(engine, held, now);
+        }
         if let Some(new_world) = new_world {
             engine.replace_world(held, new_world);
             self.look_at_world(engine);
@@ -486,7 +571,13 @@ impl Local {
         }
         let too_early = failpoint::is(Fault::WatchBeforeLocks).then(|| session.watches.is_marked());
         failpoint::delay(Place::BetweenLocks);
-        let acquired = self.acquire(engine, &shards);
+        let acquired = self.acquire_with_waiters(engine, shards.clone(), || {
+            session
+                .transaction
+                .iter()
+                .flat_map(|transaction| transaction.keys(engine))
+                .collect()
+        });
         let mut held = match acquired {
             Ok(held) => held,
             Err(hindrance) => {
@@ -529,6 +620,7 @@ impl Local {
             return Reply::NilArray;
         }
         self.writer(session).array(transaction.queued.len());
+        let mut ready = Vec::new();
         session.executing = true;
         for queued in &transaction.queued {
             let row = engine.registry.row(queued.row);
@@ -536,7 +628,7 @@ impl Local {
             let now = self.start_clock(engine, row);
             let result = match row.handler {
                 Handler::Read(_) | Handler::Write(_) => {
-                    let result = self.perform(engine, session, row, &argv, held, now);
+                    let result = self.perform_for(engine, session, row, &argv, held, now);
                     self.carry_out(engine);
                     result
                 }
@@ -546,9 +638,12 @@ impl Local {
                 }
                 Handler::Container => Err(CommandError::Arity(row.name.to_string().into())),
             };
+            ready.append(&mut self.effects.ready);
             self.reply(engine, session, row, result);
         }
         session.executing = false;
+        self.effects.ready = ready;
+        self.serve_ready(engine, held, now);
         Reply::Written
     }
 
@@ -741,6 +836,11 @@ impl Local {
             .shown
             .command
             .store(u32::from(row.id) + 1, Relaxed);
+        self.after_reply(session)
+    }
+
+    /// What a connection does after a call was answered.
+    fn after_reply(&mut self, session: &mut Session) -> Step {
         if session.reply != ReplyMode::On {
             self.muted.clear();
             session.reply = session.reply.after_call();
@@ -759,9 +859,29 @@ impl Local {
         row: &Row,
         result: Result<Reply, CommandError>,
     ) {
-        let mut writer = self.writer(session);
+        if session.reply == ReplyMode::On {
+            let mut writer = Writer::new(&mut session.out, session.proto);
+            return self.write_reply(engine, row, &mut writer, result);
+        }
+        let mut muted = std::mem::take(&mut self.muted);
+        self.write_reply(
+            engine,
+            row,
+            &mut Writer::new(&mut muted, session.proto),
+            result,
+        );
+        self.muted = muted;
+    }
+
+    fn write_reply(
+        &self,
+        engine: &Engine,
+        row: &Row,
+        writer: &mut Writer<'_>,
+        result: Result<Reply, CommandError>,
+    ) {
         match result {
-            Ok(Reply::Written | Reply::Elsewhere) => {}
+            Ok(Reply::Written | Reply::Elsewhere | Reply::Block) => {}
             Ok(Reply::Ok) => writer.ok(),
             Ok(Reply::Nil) => writer.null(),
             Ok(Reply::NilArray) => writer.null_array(),
@@ -859,6 +979,15 @@ fn find_row<'e>(
         *length = name.len() as u8;
     }
     Ok(found)
+}
+
+/// The keys that a call names.
+pub(crate) fn keys_of(row: &Row, argv: &[&[u8]]) -> impl Iterator<Item = Bytes> {
+    let mut positions = Positions::new();
+    let _search = row.key_positions(argv, &mut positions);
+    positions
+        .into_iter()
+        .filter_map(|(at, _)| argv.get(at).map(|key| Bytes::copy_from_slice(key)))
 }
 
 /// The shards that a call can touch.

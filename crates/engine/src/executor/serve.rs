@@ -1,0 +1,262 @@
+//! Blocking as the executor does it: entering the queues, serving ready keys, leaving.
+
+use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
+use crate::blocking::{Parting, State, Waiter};
+use crate::engine::Engine;
+use crate::locks::{Held, ShardSet, Taker};
+use crate::registry::Row;
+use crate::session::Session;
+use bytes::Bytes;
+use commands::{CommandError, ManyShards, Now, Reply};
+use resp::{Output, Writer};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+impl Local {
+    /// The shards that a call needs beyond `shards`, because serving those who wait for its keys touches them, and serving
+    /// those who wait for what that makes ready, and so on; `None` when `shards` is enough. All of `shards` are held.
+    pub(super) fn close_over_waiters(
+        &self,
+        engine: &Engine,
+        mut queue: Vec<Bytes>,
+        shards: &ShardSet,
+        held: &Held<'_>,
+    ) -> Option<ShardSet> {
+        if held.is_everything() || !held.has_waiters() {
+            return None;
+        }
+        let mut wanted = shards.clone();
+        let mut seen: HashSet<Bytes> = HashSet::new();
+        while let Some(key) = queue.pop() {
+            let shard = engine.locks.shard_of(&key);
+            if !seen.insert(key.clone()) || !held.holds(shard) {
+                wanted.insert(shard);
+                continue;
+            }
+            for waiting in held.of_key(&key).waiters.of_key(&key) {
+                if let Some(waiter) = engine.blocked.find(waiting.waiter) {
+                    wanted.union(&waiter.shards);
+                    queue.extend(waiter.keys(engine));
+                }
+            }
+        }
+        (wanted != *shards).then_some(wanted)
+    }
+
+    /// Puts a call that found nothing into the queues of its keys, whose shards are held.
+    pub(super) fn block(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        argv: &[&[u8]],
+        held: &mut Held<'_>,
+        now: Now,
+    ) {
+        let Some(mut on) = self.effects.block.take() else {
+            return;
+        };
+        let mut words: Vec<Bytes> = argv
+            .iter()
+            .map(|word| Bytes::copy_from_slice(word))
+            .collect();
+        for (at, word) in on.rewritten.drain(..) {
+            if let Some(place) = words.get_mut(at) {
+                *place = word;
+            }
+        }
+        let shards = super::footprint(row, argv, &engine.locks);
+        let deadline_ms = on
+            .timeout_ms
+            .map(|timeout| now.ms().saturating_add(timeout));
+        let speaker = (session.db, session.proto, session.no_touch);
+        let waiter = engine.blocked.enter(
+            &session.client,
+            row.id,
+            words,
+            speaker,
+            on,
+            shards,
+            deadline_ms,
+        );
+        for key in &waiter.on.keys {
+            held.of_key_mut(key).waiters.add(session.db, key, waiter.id);
+        }
+        set_blocked(engine, session, true);
+        session.waiter = Some(waiter);
+    }
+
+    /// Serves those who wait for keys that the call just made ready. Their shards are held.
+    pub(super) fn serve_ready(&mut self, engine: &Engine, held: &mut Held<'_>, now: Now) {
+        let mut ready = std::mem::take(&mut self.effects.ready);
+        while !ready.is_empty() {
+            let mut next = Vec::new();
+            let mut seen = HashSet::new();
+            for (db, key) in ready {
+                if seen.insert((db, key.clone())) {
+                    self.serve_key(engine, held, now, db, &key, &mut next);
+                }
+            }
+            ready = next;
+        }
+    }
+
+    /// Serves those who wait for one key, in order of arrival; what that makes ready is added to `next`.
+    fn serve_key(
+        &mut self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        now: Now,
+        db: u16,
+        key: &[u8],
+        next: &mut Vec<(u16, Bytes)>,
+    ) {
+        let queue = held.of_key(key).waiters.of_key(key).to_vec();
+        for waiting in queue.into_iter().filter(|waiting| waiting.db == db) {
+            let Some(waiter) = engine.blocked.find(waiting.waiter) else {
+                continue;
+            };
+            let entry = held.of_key(key).db(db).get(engine.seed.hash(key), key);
+            let kind = entry.map(store::kind_of);
+            if !held.covers(&waiter.shards)
+                || (kind != Some(waiter.on.kind) && !waiter.on.on_deletion)
+                || !waiter.claim(State::Serving)
+            {
+                continue;
+            }
+            if self.run_again(engine, held, now, &waiter) {
+                next.append(&mut self.effects.ready);
+                self.take_out(engine, held, &waiter);
+                waiter.set_state(State::Served);
+                waiter.client.inbox.wake();
+            } else {
+                waiter.set_state(State::Waiting);
+            }
+        }
+    }
+
+    /// Runs a waiter's command again; whether it got its reply, which is in its inbox then.
+    fn run_again(
+        &mut self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        now: Now,
+        waiter: &Waiter,
+    ) -> bool {
+        let row = engine.registry.row(waiter.row);
+        let argv: Vec<&[u8]> = waiter.words.iter().map(|word| &**word).collect();
+        let caller = Caller {
+            db: waiter.db,
+            proto: waiter.proto,
+            no_touch: waiter.no_touch,
+            may_block: true,
+            elements_max: usize::MAX,
+        };
+        let mut out = Output::default();
+        let result = self.perform(engine, &caller, &mut out, row, &argv, held, now);
+        if result == Ok(Reply::Block) {
+            return false;
+        }
+        self.carry_out(engine);
+        self.write_reply(
+            engine,
+            row,
+            &mut Writer::new(&mut out, waiter.proto),
+            result,
+        );
+        let chunks: Vec<&[u8]> = out.chunks().collect();
+        waiter.client.inbox.push(Bytes::from(chunks.concat()), 0);
+        true
+    }
+
+    /// Takes a waiter out of the queues of its keys, whose shards are held.
+    fn take_out(&self, engine: &Engine, held: &mut Held<'_>, waiter: &Waiter) {
+        for key in &waiter.on.keys {
+            held.of_key_mut(key)
+                .waiters
+                .remove(waiter.db, key, waiter.id);
+        }
+        engine.blocked.forget(waiter);
+    }
+
+    /// Looks at a call that waits: whether it was served, is to leave, or goes on waiting.
+    pub(super) fn resume(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        waiter: Arc<Waiter>,
+    ) -> Step {
+        let expired = waiter
+            .deadline_ms
+            .is_some_and(|deadline| engine.host.now().ms() >= deadline);
+        let leaves = waiter.is(State::Leaving) || (expired && waiter.claim(State::Leaving));
+        if leaves {
+            return self.leave(engine, session, waiter);
+        }
+        if waiter.is(State::Served) {
+            set_blocked(engine, session, false);
+            session.client.inbox.drain_into(&mut session.out);
+            return self.after_reply(session);
+        }
+        let wait = Wait::Reply {
+            deadline_ms: waiter.deadline_ms,
+        };
+        session.waiter = Some(waiter);
+        Step::Wait(wait)
+    }
+
+    /// Takes a call that was not served out of the queues and answers it.
+    fn leave(&mut self, engine: &Engine, session: &mut Session, waiter: Arc<Waiter>) -> Step {
+        match engine.locks.acquire(&waiter.shards, Taker::Worker) {
+            Err(busy) => {
+                session.waiter = Some(waiter);
+                self.hinder(engine, session, Hindrance::Busy(busy), ShardSet::none)
+            }
+            Ok(mut held) => {
+                self.take_out(engine, &mut held, &waiter);
+                drop(held);
+                set_blocked(engine, session, false);
+                let result = match waiter.parting() {
+                    Parting::TimedOut => Ok(waiter.on.otherwise),
+                    Parting::Error(text) => Err(CommandError::Unblocked(text)),
+                };
+                self.answer(engine, session, engine.registry.row(waiter.row), result)
+            }
+        }
+    }
+
+    /// Takes the waiting call of a connection that ends out of the queues; the busy shard when it has to wait for one.
+    pub(super) fn part_from_queues(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+    ) -> Result<(), u16> {
+        let Some(waiter) = session.waiter.take() else {
+            return Ok(());
+        };
+        if waiter.is(State::Leaving) || waiter.claim(State::Leaving) {
+            match engine.locks.acquire(&waiter.shards, Taker::Worker) {
+                Ok(mut held) => self.take_out(engine, &mut held, &waiter),
+                Err(busy) => {
+                    session.waiter = Some(waiter);
+                    return Err(busy);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Waiter {
+    /// Every key that running the command again can touch.
+    fn keys(&self, engine: &Engine) -> Vec<Bytes> {
+        let argv: Vec<&[u8]> = self.words.iter().map(|word| &**word).collect();
+        super::keys_of(engine.registry.row(self.row), &argv).collect()
+    }
+}
+
+/// Whether a session's waiting call has come to something.
+pub(super) fn is_settled(session: &Session) -> bool {
+    let settled = |waiter: &Arc<Waiter>| waiter.is(State::Served) || waiter.is(State::Leaving);
+    session.waiter.as_ref().is_none_or(settled)
+}
