@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use commands::Rng;
 use config::{Config, directive};
-use engine::{Engine, Layout, World};
+use engine::{Engine, Executor, Layout, Taker, World};
 use parking_lot::{Mutex, RwLock};
 use rustls::time_provider::TimeProvider;
 use tokio::runtime::{Builder, Runtime};
@@ -500,6 +500,8 @@ impl Main {
         let mut asked = pin!(stage.wait_for(|stage| *stage >= Stage::Asked));
         let mut cron = Cron::default();
         let mut balance = Balance::default();
+        let mut expiry = self.expiry();
+        let mut expiring = false;
         let mut next_run = tokio::time::Instant::now();
         loop {
             let signal = async {
@@ -516,14 +518,25 @@ impl Main {
                     next_run = tokio::time::Instant::now() + Duration::from_millis(cron::period_ms(hz));
                     cron.run(&self.shared);
                     balance.run(&self.shared);
+                    expiring = expiry.expire_step().more;
                 }
                 Some(request) = self.requests.recv() => self.listen(request).await,
                 caught = signal => self.act_on(caught),
+                () = tokio::task::yield_now(), if expiring => {
+                    expiring = expiry.expire_step().more;
+                }
             }
         }
         if let Some(signals) = signals {
             insist(signals);
         }
+    }
+
+    /// The main thread's own caller of the engine: active expiry.
+    fn expiry(&self) -> Executor {
+        let engine = Arc::clone(&self.shared.engine);
+        let thread = engine.stats.threads() - OTHER_CALLERS;
+        Executor::new(engine, thread, Taker::Worker, 0)
     }
 
     fn act_on(&self, caught: Caught) {

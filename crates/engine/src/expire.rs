@@ -29,6 +29,8 @@ pub(crate) struct ExpireCycle {
     shard: u16,
     /// Shards that are left in this cycle; 0 between two cycles.
     left: usize,
+    /// When the cycle began, on the monotonic clock.
+    begun_ns: Option<u64>,
     /// Nanoseconds that the steps of this cycle took.
     ns: u64,
     expired: u64,
@@ -47,9 +49,10 @@ const PERIOD_MS: u64 = 100;
 impl Executor {
     /// Takes a step of active expiry.
     ///
-    /// To be called by one thread every 100 ms, and while the answer says that there is more, again after other work of
-    /// that thread had its turn: a cycle takes a quarter of the time at most, and two percent more for each further degree
-    /// of `active-expire-effort`. So a key goes within a third of a second of its deadline unless very many expire at once.
+    /// To be called by one thread every 100 ms or more often, and while the answer says that there is more, again after
+    /// other work of that thread had its turn. A cycle begins every 100 ms and takes a quarter of the time at most, and two
+    /// percent more for each further degree of `active-expire-effort`. So a key goes within a third of a second of its
+    /// deadline unless very many expire at once.
     ///
     /// Nothing happens while CLIENT PAUSE or DEBUG SLEEP holds commands back, and after DEBUG SET-ACTIVE-EXPIRE 0.
     pub fn expire_step(&mut self) -> ExpireProgress {
@@ -67,8 +70,8 @@ impl Local {
             self.expiry.left = 0;
             return ExpireProgress::default();
         }
-        if self.expiry.left == 0 {
-            self.expiry.begin(engine.locks.count());
+        if self.expiry.left == 0 && !self.expiry.begin(engine.locks.count(), start) {
+            return ExpireProgress::default();
         }
         let before = self.expiry.expired;
         let mut spent_ns = 0;
@@ -137,13 +140,21 @@ impl Local {
 }
 
 impl ExpireCycle {
-    /// Starts a cycle over so many shards, where the last one stopped.
-    fn begin(&mut self, shards: usize) {
-        *self = Self {
-            shard: self.shard,
-            left: shards,
-            ..Self::default()
-        };
+    /// Starts a cycle over so many shards where the last one stopped, unless it is too early.
+    fn begin(&mut self, shards: usize, now: Now) -> bool {
+        let since_ns = |begun_ns| now.monotonic_ns.saturating_sub(begun_ns);
+        let due = self
+            .begun_ns
+            .is_none_or(|begun_ns| since_ns(begun_ns) >= PERIOD_MS * 1_000_000);
+        if due {
+            *self = Self {
+                shard: self.shard,
+                left: shards,
+                begun_ns: Some(now.monotonic_ns),
+                ..Self::default()
+            };
+        }
+        due
     }
 
     fn advance(&mut self, shards: usize) {

@@ -138,6 +138,12 @@ impl Stats {
         }
     }
 
+    /// How many threads count.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
     /// The block of one thread.
     #[must_use]
     pub fn thread(&self, index: usize) -> &ThreadStats {
