@@ -13,14 +13,23 @@ pub enum Kind {
     ZSet,
     /// A hash.
     Hash,
+    /// A stream.
+    Stream,
 }
 
 impl Kind {
     /// The type of this name, whatever its case.
     pub fn named(name: &[u8]) -> Option<Self> {
-        [Self::String, Self::List, Self::Set, Self::ZSet, Self::Hash]
-            .into_iter()
-            .find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()))
+        [
+            Self::String,
+            Self::List,
+            Self::Set,
+            Self::ZSet,
+            Self::Hash,
+            Self::Stream,
+        ]
+        .into_iter()
+        .find(|kind| name.eq_ignore_ascii_case(kind.name().as_bytes()))
     }
 
     /// The name in TYPE's reply and SCAN's TYPE option.
@@ -31,6 +40,7 @@ impl Kind {
             Self::Set => "set",
             Self::ZSet => "zset",
             Self::Hash => "hash",
+            Self::Stream => "stream",
         }
     }
 }
@@ -54,6 +64,8 @@ pub enum Encoding {
     Hashtable,
     /// A longer sorted set.
     Skiplist,
+    /// A stream, which has one form only.
+    Stream,
 }
 
 impl Encoding {
@@ -68,6 +80,7 @@ impl Encoding {
             Self::Intset => "intset",
             Self::Hashtable => "hashtable",
             Self::Skiplist => "skiplist",
+            Self::Stream => "stream",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod random;
 pub mod set;
 pub mod shard;
 pub mod slot;
+pub mod stream;
 pub mod string;
 pub mod sync;
 pub mod table;
@@ -41,6 +42,7 @@ pub use listpack::Listpack;
 pub use object::{Object, string_encoding};
 pub use set::Set;
 pub use shard::Shard;
+pub use stream::Stream;
 pub use string::{
     NewString, SHARED_STRING_MIN, StringValue, append_to_string, edit_string, empty_string,
     encoding_of, string_of,

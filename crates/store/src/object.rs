@@ -6,6 +6,7 @@ use crate::hash::Hash;
 use crate::item::Item;
 use crate::list::List;
 use crate::set::Set;
+use crate::stream::Stream;
 use crate::zset::ZSet;
 
 /// A value behind a pointer. Small, whatever it holds: each variant is a pointer and the form it has.
@@ -21,6 +22,8 @@ pub enum Object {
     ZSet(ZSet),
     /// A hash.
     Hash(Hash),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -45,6 +48,7 @@ impl Object {
             Self::Set(_) => Kind::Set,
             Self::ZSet(_) => Kind::ZSet,
             Self::Hash(_) => Kind::Hash,
+            Self::Stream(_) => Kind::Stream,
         }
     }
 
@@ -56,13 +60,14 @@ impl Object {
             Self::Set(set) => set.encoding(),
             Self::ZSet(zset) => zset.encoding(),
             Self::Hash(hash) => hash.encoding(),
+            Self::Stream(_) => Encoding::Stream,
         }
     }
 
     /// Elements: what decides whether a command may take long. 1 for a string.
     #[expect(
         clippy::len_without_is_empty,
-        reason = "a key whose collection is empty does not exist"
+        reason = "a key whose collection is empty does not exist, unless that is a stream"
     )]
     pub fn len(&self) -> usize {
         match self {
@@ -71,6 +76,7 @@ impl Object {
             Self::Set(set) => set.len(),
             Self::ZSet(zset) => zset.len(),
             Self::Hash(hash) => hash.len(),
+            Self::Stream(stream) => stream.len(),
         }
     }
 
@@ -82,6 +88,7 @@ impl Object {
             Self::Set(set) => set.memory(samples),
             Self::ZSet(zset) => zset.memory(samples),
             Self::Hash(hash) => hash.memory(samples),
+            Self::Stream(stream) => stream.memory(samples),
         };
         size_of::<Self>() + content
     }
@@ -94,6 +101,7 @@ impl Object {
             Self::Set(set) => set.free_effort(),
             Self::ZSet(zset) => zset.free_effort(),
             Self::Hash(hash) => hash.free_effort(),
+            Self::Stream(stream) => stream.free_effort(),
         }
     }
 }
@@ -113,6 +121,7 @@ pub fn string_encoding(string: Item<'_>) -> Encoding {
 mod tests {
     use super::*;
     use crate::list::End;
+    use crate::stream::StreamId;
     use crate::tuning::Tuning;
 
     #[test]
@@ -138,12 +147,17 @@ mod tests {
         set.add(&tuning, &b"1"[..]);
         zset.insert(&tuning, b"a", 1.0);
         hash.set(&tuning, b"a", b"b");
+        let mut stream = Stream::new();
+        stream
+            .entries
+            .append(&tuning, StreamId::new(1, 1), &[b"a", b"b"]);
         let told = [
             Object::string(b"a"),
             Object::List(list),
             Object::Set(set),
             Object::ZSet(zset),
             Object::Hash(hash),
+            Object::Stream(Box::new(stream)),
         ]
         .map(|object| {
             (
@@ -151,7 +165,7 @@ mod tests {
                 object.encoding().name(),
                 object.len(),
                 object.free_effort(),
-                object.memory(5) < 200,
+                object.memory(5) < 400,
             )
         });
         assert_eq!(
@@ -162,6 +176,7 @@ mod tests {
                 ("set", "intset", 1, 1, true),
                 ("zset", "listpack", 1, 1, true),
                 ("hash", "listpack", 1, 1, true),
+                ("stream", "stream", 1, 1, true),
             ]
         );
         assert_eq!(Object::string(b"a").as_string(), Some(&b"a"[..]));

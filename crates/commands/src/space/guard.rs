@@ -17,7 +17,7 @@ pub struct Slot<'s, 'a, T: Value> {
 
 /// A value of type `T` at a key, to be changed.
 ///
-/// [`Guard::commit`] ends the change. A value that is empty when the guard goes is removed with its key, so that a
+/// [`Guard::commit`] ends the change. A value that is empty when the guard goes is removed with its key (but for a stream), so that a
 /// handler that fails after it made an empty value leaves nothing behind.
 #[derive(Debug)]
 pub struct Guard<'s, 'a, T: Value> {
@@ -95,7 +95,7 @@ impl<T: Value> Guard<'_, '_, T> {
     /// is empty now, the key goes, with the event `del`.
     pub fn commit(self, event: &'static str, changes: u64) {
         let (db, key) = (self.space.db, self.key);
-        let emptied = self.is_empty();
+        let emptied = self.vanishes();
         self.space.touch(db, key, !emptied);
         self.space.effects.event(T::CLASS, event, db, key);
         self.space.effects.dirty += changes;
@@ -145,7 +145,7 @@ impl<T: Value> DerefMut for Guard<'_, '_, T> {
 
 impl<T: Value> Drop for Guard<'_, '_, T> {
     fn drop(&mut self) {
-        if self.is_empty() {
+        if self.vanishes() {
             let hash = self.space.seed.hash(self.key);
             let removed: Option<Entry<_>> = self
                 .space

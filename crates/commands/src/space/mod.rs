@@ -12,7 +12,7 @@ pub use write::{Expiry, WriteSpace};
 
 use crate::effects::{Effects, EventClass, Logged};
 use bytes::Bytes;
-use store::{AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, ZSet};
+use store::{AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet};
 
 /// The shards that a call holds.
 pub enum Shards<'a> {
@@ -74,8 +74,8 @@ pub trait Value: Sized {
     fn of_mut(object: &mut Object) -> Option<&mut Self>;
     /// A new, empty value as an object.
     fn empty() -> Object;
-    /// Whether it has no element, so that its key must go.
-    fn is_empty(&self) -> bool;
+    /// Whether it has no element left and its key must go for that. A stream's key stays.
+    fn vanishes(&self) -> bool;
 }
 
 macro_rules! values {
@@ -101,7 +101,7 @@ macro_rules! values {
                 Object::$type(Self::new())
             }
 
-            fn is_empty(&self) -> bool {
+            fn vanishes(&self) -> bool {
                 self.len() == 0
             }
         }
@@ -113,6 +113,32 @@ values! {
     Set, SET;
     Hash, HASH;
     ZSet, ZSET;
+}
+
+impl Value for Stream {
+    const CLASS: EventClass = EventClass::STREAM;
+
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::Stream(stream) => Some(&**stream),
+            _ => None,
+        }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        match object {
+            Object::Stream(stream) => Some(&mut **stream),
+            _ => None,
+        }
+    }
+
+    fn empty() -> Object {
+        Object::Stream(Box::default())
+    }
+
+    fn vanishes(&self) -> bool {
+        false
+    }
 }
 
 /// What a lookup leaves behind: hits and misses counted, an event for a miss, the time of access (lookupKey, Redis 7.2).

@@ -97,6 +97,22 @@ impl<B: Buffer> Listpack<B> {
         self.insert(Place::FIRST, item);
     }
 
+    /// Adds elements at the tail in one go; `items` is walked twice.
+    pub fn push_all<'a>(&mut self, items: impl Iterator<Item = Item<'a>> + Clone) {
+        let (count, bytes) = items.clone().fold((0, 0), |(count, bytes), item| {
+            (count + 1, bytes + Encoded::new(item).len())
+        });
+        let end = self.view().end();
+        let mut gap = self.buffer.splice(end.0, 0, bytes);
+        for item in items {
+            let encoded = Encoded::new(item);
+            let (entry, rest) = std::mem::take(&mut gap).split_at_mut(encoded.len());
+            encoded.write(entry);
+            gap = rest;
+        }
+        self.count_up(count);
+    }
+
     /// Puts an element before the one at `place`, which may be [`View::end`].
     pub fn insert<'a>(&mut self, place: Place, item: impl Into<Item<'a>>) {
         let encoded = Encoded::new(item.into());
@@ -125,7 +141,12 @@ impl<B: Buffer> Listpack<B> {
             return;
         };
         let encoded = Encoded::new(item.into());
-        encoded.write(self.buffer.splice(place.0, next.0 - place.0, encoded.len()));
+        let old = next.0 - place.0;
+        if encoded.len() == old {
+            encoded.write(&mut self.buffer.tail_mut()[place.0 - LENGTH..next.0 - LENGTH]);
+        } else {
+            encoded.write(self.buffer.splice(place.0, old, encoded.len()));
+        }
     }
 
     /// Removes up to `count` elements from `place` on; the same place then names the element after them. Returns how many there were.

@@ -6,7 +6,7 @@ use crate::item::{Item, Needle};
 use crate::random::{Random, below};
 
 /// Where an entry begins: an offset into the bytes, good until the listpack changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place(pub(super) usize);
 
 impl Place {
