@@ -91,7 +91,9 @@ impl<'a> Wish<'a> {
                 .take(wanted.len())
                 .for_each(|member| elements.push(member)),
             Object::Set(set) => set.iter().for_each(|member| elements.push(member)),
-            Object::String(_) | Object::Hash(_) => return Err(CommandError::WrongType),
+            Object::String(_) | Object::Hash(_) | Object::Stream(_) => {
+                return Err(CommandError::WrongType);
+            }
         }
         let wanted = if unsorted { 0..elements.len() } else { wanted };
         Ok(Loaded {
