@@ -1,6 +1,6 @@
 //! Commands on the bits of strings.
 
-use testkit::{check, check_resp3};
+use testkit::{check, check_effects, check_resp3};
 
 #[test]
 fn single_bits() {
@@ -254,6 +254,54 @@ fn integers_of_any_width() {
         "
         > BITFIELD k OVERFLOW FAIL INCRBY i2 0 2
         < [_]
+        ",
+    );
+}
+
+#[test]
+fn values_of_other_types_are_refused() {
+    let wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    let refused = [
+        "SETBIT s 0 1",
+        "GETBIT s 0",
+        "BITCOUNT s x",
+        "BITPOS s 1 x",
+        "BITOP OR k absent s",
+        "BITFIELD s GET u8 0",
+        "BITFIELD s SET u8 0 1",
+        "BITFIELD_RO s GET u8 0",
+    ]
+    .map(|call| format!("> {call}\n< {wrong_type}\n"))
+    .concat();
+    check(&format!("> SADD s m\n< :1\n{refused}"));
+}
+
+#[test]
+fn effects() {
+    check_effects(
+        "
+        > SETBIT k 0 0
+        = 1; new k, setbit k; own
+        > SETBIT k 0 0
+        = 0; -; nothing
+        > SETBIT k 0 1
+        = 1; setbit k; own
+        > SETBIT k 8 0
+        = 1; setbit k; own
+        > BITFIELD k SET u8 0 128 INCRBY u8 8 1
+        = 1; setbit k; own
+        > BITFIELD k SET u8 16 0 SET u8 0 1
+        = 2; setbit k; own
+        > BITFIELD absent GET u8 0
+        = 0; keymiss absent; nothing
+        > BITFIELD k OVERFLOW FAIL INCRBY u8 0 255
+        = 0; -; nothing
+        > BITOP OR d k
+        = 1; new d, set d; own
+        > BITOP OR d absent
+        = 1; keymiss absent, del d; own
+        > BITOP OR d absent
+        = 0; keymiss absent; nothing
         ",
     );
 }

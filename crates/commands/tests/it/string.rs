@@ -1,6 +1,6 @@
 //! String commands.
 
-use testkit::{Dispatcher, check, check_resp3, check_with};
+use testkit::{Dispatcher, check, check_effects, check_resp3, check_with};
 
 #[test]
 fn get_and_getdel() {
@@ -625,4 +625,211 @@ fn appending_byte_by_byte_keeps_every_byte() {
     let reply = dispatcher.call_words(0, &[b"GET", b"k"]);
     assert_eq!(reply.as_bytes(), Some(&expected[..]));
     check_with(&mut dispatcher, "> STRLEN k\n< :40000");
+}
+
+#[test]
+fn values_of_other_types_are_refused() {
+    let wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    let refused = [
+        "GET s",
+        "GETDEL s",
+        "GETEX s EX x",
+        "GETSET s v",
+        "GETRANGE s 0 1",
+        "STRLEN s",
+        "SET s v GET",
+        "SET s v NX GET",
+        "SET s v IFEQ m",
+        "SET s v IFEQ m GET",
+        "DELIFEQ s m",
+        "APPEND s v",
+        "SETRANGE s 0 v",
+        "SETRANGE s 0 \"\"",
+        "INCR s",
+        "INCRBYFLOAT s x",
+    ]
+    .map(|call| format!("> {call}\n< {wrong_type}\n"))
+    .concat();
+    check(&format!(
+        "
+        > SADD s m
+        < :1
+        {refused}
+        > LCS s absent BOGUS
+        < -ERR The specified keys must contain string values
+        > MGET s absent
+        < [nil, nil]
+        > SETNX s v
+        < :0
+        > SET s v NX
+        < nil
+        > SCARD s
+        < :1
+        > SET s v
+        < +OK
+        > GET s
+        < \"v\"
+        "
+    ));
+}
+
+#[test]
+fn encodings() {
+    let shown = |calls: &str, encoding: &str| {
+        check(&format!(
+            "{calls}\n<\n> OBJECT ENCODING k\n< \"{encoding}\""
+        ));
+    };
+    shown("> SET k 12", "int");
+    shown("> SET k -9223372036854775808", "int");
+    shown("> SET k 9223372036854775808", "embstr");
+    shown("> SET k \"  1\"", "embstr");
+    shown(&format!("> SET k {}", "x".repeat(44)), "embstr");
+    shown(&format!("> SET k {}", "x".repeat(45)), "raw");
+    shown(&format!("> SET k {}", "x".repeat(20_000)), "raw");
+    shown("> APPEND k 12", "int");
+    shown("> APPEND k ab", "embstr");
+    shown("> SET k ab\n<\n> APPEND k c", "raw");
+    shown("> SET k 12\n<\n> APPEND k \"\"", "raw");
+    shown("> SETRANGE k 0 a", "raw");
+    shown("> SETBIT k 0 0", "raw");
+    shown("> SET k ab\n<\n> SETBIT k 0 0", "raw");
+    shown("> SET k 1\n<\n> BITFIELD k SET u8 0 1", "raw");
+    shown("> SET a 1\n<\n> BITOP NOT k a", "raw");
+    shown("> APPEND k 1\n<\n> INCR k", "int");
+    shown("> SET k 1\n<\n> APPEND k 0\n<\n> INCR k", "int");
+    shown("> INCRBYFLOAT k 3", "embstr");
+    shown("> SETRANGE k 0 12\n<\n> GETSET k ab", "embstr");
+    shown("> MSET k 5", "int");
+}
+
+#[test]
+fn effects_of_setting() {
+    check_effects(
+        "
+        > SET k v
+        = 1; new k, set k; own
+        > SET k v
+        = 1; set k; own
+        > SET k v NX
+        = 0; -; nothing
+        > SET k w XX GET
+        = 1; set k; SET k w XX
+        > SET k w GET
+        = 1; set k; SET k w
+        > SET new w XX GET
+        = 0; keymiss new; nothing
+        > SET k v IFEQ w KEEPTTL
+        = 1; set k; SET k v KEEPTTL
+        > SET k v IFEQ w
+        = 0; -; nothing
+        > SET k v XX EX 1
+        = 1; set k, expire k; SET k v PXAT 1710000001000
+        > SET k v KEEPTTL
+        = 1; set k; own
+        @ 1001
+        > SET k v
+        = 1; expired k, new k, set k; (DEL k) own
+        > SET k v PXAT 1710000009000 GET
+        = 1; set k, expire k; own
+        > SET k v EXAT 1710000009
+        = 1; set k, expire k; SET k v PXAT 1710000009000
+        > SETEX k 1 v
+        = 1; set k, expire k; SET k v PXAT 1710000002001
+        > PSETEX k 1 v
+        = 1; set k, expire k; SET k v PXAT 1710000001002
+        @ 100
+        > SETNX k v
+        = 1; expired k, new k, set k; (DEL k) own
+        > SETNX k v
+        = 0; -; nothing
+        > GETSET k w
+        = 1; set k; SET k w
+        > GETSET other w
+        = 1; keymiss other, new other, set other; SET other w
+        > DELIFEQ k v
+        = 0; -; nothing
+        > DELIFEQ k w
+        = 1; del k; DEL k
+        ",
+    );
+}
+
+#[test]
+fn effects_of_reading() {
+    check_effects(
+        "
+        > GET k
+        = 0; keymiss k; nothing
+        > SET k v
+        = 1; new k, set k; own
+        > GETEX k
+        = 0; -; nothing
+        > GETEX k PERSIST
+        = 0; -; nothing
+        > GETEX k EX 1
+        = 1; expire k; PEXPIREAT k 1710000001000
+        > GETEX k PERSIST
+        = 1; persist k; PERSIST k
+        > GETEX k PXAT 1710000000000
+        = 1; del k; DEL k
+        > SET k v PX 10
+        = 1; new k, set k, expire k; SET k v PXAT 1710000000010
+        @ 11
+        > GETDEL k
+        = 0; expired k, keymiss k; (DEL k) nothing
+        > SET k v
+        = 1; new k, set k; own
+        > GETDEL k
+        = 1; del k; DEL k
+        ",
+    );
+}
+
+#[test]
+fn effects_of_changes_in_place() {
+    check_effects(
+        "
+        > APPEND k a
+        = 1; new k, append k; own
+        > APPEND k \"\"
+        = 1; append k; own
+        > SETRANGE k 5 b
+        = 1; setrange k; own
+        > SETRANGE k 5 \"\"
+        = 0; -; nothing
+        > SETRANGE new 5 b
+        = 1; new new, setrange new; own
+        > INCR n
+        = 1; new n, incrby n; own
+        > DECRBY n 5
+        = 1; incrby n; own
+        > INCRBYFLOAT n 0.5
+        = 1; incrbyfloat n; SET n -3.5 KEEPTTL
+        > INCR n
+        = 0; -; nothing
+        ",
+    );
+}
+
+#[test]
+fn effects_on_several_keys() {
+    check_effects(
+        "
+        > MSET a 1 b 2
+        = 2; new a, set a, new b, set b; own
+        > MSETNX b 1 c 1
+        = 0; -; nothing
+        > MSETNX c 1 d 1
+        = 2; new c, set c, new d, set d; own
+        > MSETEX 2 a 1 b 2
+        = 2; set a, set b; own
+        > MSETEX 2 a 1 b 2 XX PX 5
+        = 2; set a, expire a, set b, expire b; MSETEX 2 a 1 b 2 PXAT 1710000000005
+        > MSETEX 1 a 1 NX EX 5
+        = 0; -; nothing
+        > MGET a x
+        = 0; keymiss x; nothing
+        ",
+    );
 }
