@@ -186,12 +186,27 @@ impl<'a> Args<'a> {
 /// The longest timeout: a deadline that far away still fits 64 bits of Unix milliseconds.
 const TIMEOUT_MAX_MS: f64 = 9_223_370_000_000_000_000.0;
 
-/// The cursor of SCAN, HSCAN, SSCAN and ZSCAN: an unsigned decimal number; an empty word is 0 (parseScanCursorOrReply,
+/// The cursor of SCAN, HSCAN, SSCAN and ZSCAN: a decimal number, which may have a sign; an empty word is 0 (parseScanCursorOrReply,
 /// Redis 7.2).
 pub fn scan_cursor(word: &[u8]) -> Result<u64, CommandError> {
     if word.is_empty() {
         return Ok(0);
     }
-    let text = std::str::from_utf8(word).map_err(|_| CommandError::InvalidCursor)?;
-    text.parse().map_err(|_| CommandError::InvalidCursor)
+    // As C's strtoul, which wraps negative numbers around.
+    let (negative, digits) = match word {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    // `u64::from_str` would take a second sign.
+    let cursor = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse::<u64>().ok())
+        .ok_or(CommandError::InvalidCursor)?;
+    Ok(if negative {
+        cursor.wrapping_neg()
+    } else {
+        cursor
+    })
 }

@@ -16,12 +16,14 @@ mod handler;
 pub mod hash;
 mod help;
 pub mod keys;
+pub mod list;
 mod scan;
 pub mod set;
 mod space;
 pub mod span;
 pub mod string;
 mod write_item;
+pub mod zset;
 
 pub use args::{Args, scan_cursor};
 pub use command::{Arity, Categories, Command, Flags, Group};
@@ -45,8 +47,10 @@ pub fn all() -> Vec<&'static DataCommand> {
         bitmap::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
+        list::COMMANDS,
         set::COMMANDS,
         string::COMMANDS,
+        zset::COMMANDS,
     ]
     .concat()
 }

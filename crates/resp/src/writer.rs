@@ -51,6 +51,12 @@ impl<'a> Writer<'a> {
         Self { out, proto }
     }
 
+    /// The version of the protocol that it writes.
+    #[inline]
+    pub fn proto(&self) -> Proto {
+        self.proto
+    }
+
     /// `+text`. The text must hold no line end.
     #[inline]
     pub fn simple(&mut self, text: &[u8]) {

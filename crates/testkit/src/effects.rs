@@ -9,7 +9,7 @@
 
 use commands::{
     Args, Audience, Call, DataCommand, Effects, EventClass, Handler, Logged, Now, OnExpired,
-    ReadCtx, ReadSpace, Rng, Settings, Shards, Space, WriteCtx, WriteSpace,
+    ReadCtx, ReadSpace, Reply, Rng, Settings, Shards, Space, WriteCtx, WriteSpace,
 };
 use resp::{Output, Proto, Writer};
 use store::{AccessPolicy, HashSeed, Shard};
@@ -29,7 +29,25 @@ pub fn check_effects(transcript: &str) {
 /// When the effects are not the expected ones.
 #[track_caller]
 pub fn check_effects_with(settings: &Settings, transcript: &str) {
-    let mut alone = Alone::default();
+    run(Alone::default(), settings, transcript);
+}
+
+/// As [`check_effects`], where calls that go through more than `elements_max` elements are to run elsewhere: then
+/// `elsewhere` stands before the effects.
+///
+/// # Panics
+/// When the effects are not the expected ones.
+#[track_caller]
+pub fn check_effects_within(elements_max: usize, transcript: &str) {
+    let alone = Alone {
+        elements_max,
+        ..Alone::default()
+    };
+    run(alone, &Settings::default(), transcript);
+}
+
+#[track_caller]
+fn run(mut alone: Alone, settings: &Settings, transcript: &str) {
     let mut last = None;
     for line in transcript
         .lines()
@@ -54,6 +72,7 @@ struct Alone {
     shard: Shard,
     now_ms: i64,
     rng: Rng,
+    elements_max: usize,
 }
 
 impl Default for Alone {
@@ -62,6 +81,7 @@ impl Default for Alone {
             shard: Shard::new(16),
             now_ms: 1_710_000_000_000,
             rng: Rng::new(42),
+            elements_max: usize::MAX,
         }
     }
 }
@@ -82,17 +102,19 @@ impl Alone {
             },
             0,
         );
-        self.run(settings, row, Args::new(arguments), &mut effects);
-        describe(&effects)
+        let elsewhere = self.run(settings, row, Args::new(arguments), &mut effects);
+        let mark = if elsewhere { "elsewhere: " } else { "" };
+        format!("{mark}{}", describe(&effects))
     }
 
+    /// Whether the call is to run elsewhere.
     fn run(
         &mut self,
         settings: &Settings,
         row: &DataCommand,
         args: Args<'_>,
         effects: &mut Effects,
-    ) {
+    ) -> bool {
         let now = Now {
             unix_us: self.now_ms * 1000,
             monotonic_ns: 0,
@@ -116,10 +138,10 @@ impl Alone {
             settings,
             rng: &mut self.rng,
             may_block: true,
-            elements_max: usize::MAX,
+            elements_max: self.elements_max,
         };
         // An error is an outcome as well: it must leave no effects.
-        let _reply = match row.handler {
+        let reply = match row.handler {
             Handler::Read(run) => {
                 let space = ReadSpace::new(space);
                 run(&mut ReadCtx { space, out, call }, args)
@@ -130,6 +152,7 @@ impl Alone {
             }
             Handler::Container => panic!("a container does not run"),
         };
+        reply == Ok(Reply::Elsewhere)
     }
 }
 

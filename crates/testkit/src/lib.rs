@@ -7,7 +7,7 @@ mod render;
 mod transcript;
 
 pub use dispatcher::Dispatcher;
-pub use effects::{check_effects, check_effects_with};
+pub use effects::{check_effects, check_effects_with, check_effects_within};
 pub use engine;
 pub use render::render;
 pub use transcript::{check, check_resp3, check_with};

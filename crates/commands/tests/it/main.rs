@@ -3,5 +3,7 @@
 mod bitmap;
 mod generic;
 mod hash;
+mod list;
 mod set;
 mod string;
+mod zset;

@@ -312,10 +312,12 @@ impl Local {
         }
         let now = self.start_clock(engine, row);
         let result = self.perform_for(engine, session, row, argv, &mut held, now);
-        match result {
-            Ok(Reply::Elsewhere) => return Err(Hindrance::TooLong),
-            Ok(Reply::Block) => self.block(engine, session, row, argv, &mut held, now),
-            _ => {}
+        let elsewhere = result == Ok(Reply::Elsewhere);
+        if elsewhere {
+            // Its lookups count when it runs again; the expired keys that they removed are gone already.
+            (self.effects.hits, self.effects.misses) = (0, 0);
+        } else if result == Ok(Reply::Block) {
+            self.block(engine, session, row, argv, &mut held, now);
         }
         self.carry_out(engine);
         self.serve_ready(engine, &mut held, now);
@@ -328,6 +330,9 @@ impl Local {
             } else {
                 late.appear(engine);
             }
+        }
+        if elsewhere {
+            return Err(Hindrance::TooLong);
         }
         Ok(result)
     }

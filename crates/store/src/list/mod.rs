@@ -12,12 +12,13 @@ mod quicklist;
 pub use quicklist::Items;
 
 use crate::encoding::Encoding;
-use crate::item::{Item, Needle};
+use crate::item::{Item, Needle, Spelling};
 use crate::listpack::{Buffer, Listpack, Place, View};
 use crate::tuning::Tuning;
 use limit::Limit;
 use node::{Node, NodeItems};
 use quicklist::Quicklist;
+use smallvec::SmallVec;
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,13 +145,29 @@ impl List {
         Some(taken)
     }
 
+    /// Takes the element at `from` and adds it at `to`; shows it to `take` in between. The form is decided as for a push, and then
+    /// as after a pop.
+    pub fn rotate<R>(
+        &mut self,
+        tuning: &Tuning,
+        from: End,
+        to: End,
+        take: impl FnOnce(Item<'_>) -> R,
+    ) -> Option<R> {
+        let item = self.peek(from)?;
+        let mut element = SmallVec::<[u8; 128]>::new();
+        element.extend_from_slice(item.as_bytes(&mut Spelling::default()));
+        let taken = take(item);
+        self.remove_at_end(from, 1);
+        self.push(tuning, to, &element);
+        self.shrink(tuning);
+        Some(taken)
+    }
+
     /// Removes up to `count` elements at `end`; read them with [`List::items`] before.
     pub fn pop_many(&mut self, tuning: &Tuning, end: End, count: usize) {
-        let start = match end {
-            End::Head => 0,
-            End::Tail => self.len().saturating_sub(count),
-        };
-        self.remove_range(tuning, start, count);
+        self.remove_at_end(end, count);
+        self.shrink(tuning);
     }
 
     /// The element number `index`, counted from the head.
@@ -216,16 +233,10 @@ impl List {
 
     /// Removes up to `count` elements from number `start` on.
     pub fn remove_range(&mut self, tuning: &Tuning, start: usize, count: usize) {
-        if count == 0 {
-            return;
+        if count > 0 {
+            self.cut(start, count);
+            self.shrink(tuning);
         }
-        match &mut self.form {
-            Form::Small(pack) => {
-                pack.remove_range(start, count);
-            }
-            Form::Quick(list) => list.remove_range(start, count),
-        }
-        self.shrink(tuning);
     }
 
     /// Keeps `count` elements from number `start` on and removes the others.
@@ -350,6 +361,24 @@ impl List {
         };
         list.become_small_if(|bytes, elements| limit.holds(bytes, elements));
         list
+    }
+
+    fn remove_at_end(&mut self, end: End, count: usize) {
+        let start = match end {
+            End::Head => 0,
+            End::Tail => self.len().saturating_sub(count),
+        };
+        self.cut(start, count);
+    }
+
+    /// Removes elements and leaves the form as it is.
+    fn cut(&mut self, start: usize, count: usize) {
+        match &mut self.form {
+            Form::Small(pack) => {
+                pack.remove_range(start, count);
+            }
+            Form::Quick(list) => list.remove_range(start, count),
+        }
     }
 
     /// Takes the quicklist form before `count` elements of `bytes` bytes are added that the small form cannot take.

@@ -165,7 +165,7 @@ impl<B: Buffer> Listpack<B> {
 
     /// Removes up to `count` elements from the one at `index` on.
     pub fn remove_range(&mut self, index: usize, count: usize) -> usize {
-        let Some(place) = self.view().seek_forward(index) else {
+        let Some(place) = self.view().seek(index) else {
             return 0;
         };
         if index.saturating_add(count) >= self.len() {
