@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::mem::ManuallyDrop;
 
-use crate::block::{Block, checked};
+use crate::block::{ALIGN, Block, checked};
 
 /// The kind of a fresh string, whether bytes or integer: what [`Entry::bytes`] and [`Entry::set_bytes`] leave behind.
 pub const KIND_STRING: u8 = 0;
@@ -13,21 +13,22 @@ pub const KIND_STRING: u8 = 0;
 ///
 /// ```text
 ///  0      1         2..5          5            ..           ..
-/// +------+---------+-------------+------+------+-----------+-----+------------------------+
-/// | kind | flags   | access info | klen | vlen | expiry    | key | value bytes, or i64,   |
-/// | u8   | EWBIP   | 24 bits     | u8 or u32 i| i64 ms, E |     | or pointer to a boxed T|
-/// +------+---------+-------------+------+------+-----------+-----+------------------------+
+/// +------+---------+-------------+------+------+-----------+-----+-------------------------+
+/// | kind | flags   | access info | klen | vlen | expiry    | key | value bytes, or i64, or |
+/// | u8   | EWBIP   | 24 bits     | u8 or u32 i| i64 ms, E |     | a T at a multiple of 8  |
+/// +------+---------+-------------+------+------+-----------+-----+-------------------------+
 /// ```
-/// E: has an expiry; W: both lengths are u32; B: the value is a boxed `T`; I: the value is an integer; P: snapshot parity.
+/// E: has an expiry; W: both lengths are u32; B: the value is a `T`, the box; I: the value is an integer; P: snapshot parity.
 ///
-/// A key of 16 bytes with a value of 64 asks for 87 bytes, with an integer for 31. `T` is what does not belong inline: collections,
-/// and strings from about 16 kB on, so that growing a string by APPEND copies at most so much before it has a buffer with slack.
+/// A key of 16 bytes with a value of 64 asks for 87 bytes, with an integer for 31, with a `T` of 24 for 48. `T`, three words at
+/// most for the sake of the block, holds the pointers to what does not belong inline: collections, and strings from about 16 kB
+/// on, so that growing a string by APPEND copies at most so much before it has a buffer with slack.
 ///
 /// The kind is a tag of the owner of `T` (type and encoding); this crate attaches no meaning to it beyond [`KIND_STRING`].
 #[repr(transparent)]
 pub struct Entry<T> {
     block: Block,
-    owns: PhantomData<Box<T>>,
+    owns: PhantomData<T>,
 }
 
 /// A look at the value of an [`Entry`].
@@ -37,7 +38,7 @@ pub enum ValueRef<'a, T> {
     Bytes(&'a [u8]),
     /// A string that is an integer.
     Integer(i64),
-    /// Anything else.
+    /// Anything else, which boxes its content.
     Boxed(&'a T),
 }
 
@@ -64,14 +65,14 @@ impl<T> Entry<T> {
         entry
     }
 
-    /// A key with a value of its own allocation.
+    /// A key with a value that has allocations of its own.
     ///
     /// # Panics
     /// When the key exceeds [`crate::LENGTH_MAX`].
     pub fn boxed(key: &[u8], kind: u8, value: T, expiry: Option<i64>) -> Self {
-        let value = Box::new(value);
-        let (mut entry, shape) = Self::build(key, 0, WORD, expiry);
-        entry.put_box(shape, value);
+        let (mut entry, shape) = Self::build(key, BOXED, Self::BOX, expiry);
+        // SAFETY: the block has room for a T at value_at, which is aligned for it, and is not shared yet.
+        unsafe { entry.box_at(shape).write(value) };
         entry.set_kind(kind);
         entry
     }
@@ -92,8 +93,8 @@ impl<T> Entry<T> {
             // SAFETY: an inline value has value_len initialised bytes at value_at; they change only through &mut self.
             ValueRef::Bytes(unsafe { self.block.slice(shape.value_at(), shape.value_len) })
         } else if shape.flags & BOXED != 0 {
-            // SAFETY: with B the value is a pointer from Box::into_raw that this entry owns; it changes only through &mut self.
-            ValueRef::Boxed(unsafe { self.block.read::<NonNull<T>>(shape.value_at()).as_ref() })
+            // SAFETY: with B a T lies at value_at, aligned; it changes only through &mut self.
+            ValueRef::Boxed(unsafe { &*self.box_at(shape) })
         } else {
             // SAFETY: with I the value is an i64.
             ValueRef::Integer(unsafe { self.block.read(shape.value_at()) })
@@ -106,8 +107,8 @@ impl<T> Entry<T> {
         if shape.flags & BOXED == 0 {
             return None;
         }
-        // SAFETY: with B the value is a pointer from Box::into_raw that this entry owns; &mut self makes the access exclusive.
-        Some(unsafe { self.block.read::<NonNull<T>>(shape.value_at()).as_mut() })
+        // SAFETY: with B a T lies at value_at, aligned; &mut self makes the access exclusive.
+        Some(unsafe { &mut *self.box_at(shape) })
     }
 
     /// The inline string to be changed in place, if the value is one.
@@ -143,10 +144,10 @@ impl<T> Entry<T> {
 
     /// Makes the value a boxed one of this kind; key, expiry, access and parity stay.
     pub fn set_boxed(&mut self, kind: u8, value: T) {
-        let value = Box::new(value);
         let _freed_at_the_end = self.unbox();
-        let shape = self.reshape(0, WORD, self.expiry());
-        self.put_box(shape, value);
+        let shape = self.reshape(BOXED, Self::BOX, self.expiry());
+        // SAFETY: the block has room for a T at value_at, which is aligned for it; none is there, and nothing else looks at it.
+        unsafe { self.box_at(shape).write(value) };
         self.set_kind(kind);
     }
 
@@ -239,10 +240,17 @@ impl<T> Entry<T> {
     }
 
     /// The boxed value, freeing the rest; the entry itself when the value is not boxed.
-    pub fn into_boxed(mut self) -> Result<T, Self> {
-        match self.unbox() {
-            Some(value) => Ok(*value),
-            None => Err(self),
+    pub fn into_boxed(self) -> Result<T, Self> {
+        let shape = self.shape();
+        if shape.flags & BOXED == 0 {
+            return Err(self);
+        }
+        let emptied = ManuallyDrop::new(self);
+        // SAFETY: with B a T lies at value_at; it is moved out, and the block, of this shape's size, is freed without dropping it again.
+        unsafe {
+            let value = emptied.box_at(shape).read();
+            emptied.block.free(shape.size());
+            Ok(value)
         }
     }
 
@@ -251,33 +259,29 @@ impl<T> Entry<T> {
     /// # Panics
     /// When the key exceeds [`crate::LENGTH_MAX`].
     #[must_use]
-    pub fn rename(mut self, key: &[u8]) -> Self {
+    pub fn rename(self, key: &[u8]) -> Self {
         let old = self.shape();
-        let (mut renamed, shape) = Self::build(key, 0, old.value_len, self.expiry());
-        renamed.set_kind(self.kind());
-        renamed.set_access(self.access());
-        // SAFETY: both blocks hold value_len bytes at their value_at, and the new one is not shared yet. Copying bytes keeps the
-        // provenance of a pointer among them.
+        let variant = old.flags & (BOXED | INTEGER);
+        let (mut renamed, shape) = Self::build(key, variant, old.value_len, self.expiry());
+        let emptied = ManuallyDrop::new(self);
+        // SAFETY: both blocks hold value_len bytes at their value_at, and the new one is not shared yet. Copying bytes moves a T among
+        // them, provenance included; the old block, of the old shape's size, is freed without dropping it.
         unsafe {
             renamed
                 .block
                 .at(shape.value_at())
-                .copy_from_nonoverlapping(self.block.at(old.value_at()), old.value_len)
-        };
-        renamed.set_flags(shape.flags | old.flags & (BOXED | INTEGER | PARITY));
-        self.set_flags(old.flags & !BOXED);
+                .copy_from_nonoverlapping(emptied.block.at(old.value_at()), old.value_len);
+            renamed.set_kind(emptied.kind());
+            renamed.set_access(emptied.access());
+            renamed.set_parity(emptied.parity());
+            emptied.block.free(old.size());
+        }
         renamed
     }
 
-    /// Bytes requested from the allocator: the block, and the box of a `T` (not what that holds in turn).
+    /// Bytes requested from the allocator: the block, a `T` in it included (not what that holds in turn).
     pub fn memory(&self) -> usize {
-        let shape = self.shape();
-        shape.size()
-            + if shape.flags & BOXED == 0 {
-                0
-            } else {
-                size_of::<T>()
-            }
+        self.shape().size()
     }
 
     /// A block with header, expiry and key written, and the value (which the caller writes) not.
@@ -303,8 +307,8 @@ impl<T> Entry<T> {
         )
     }
 
-    /// Changes the variant and length of the value and the expiry, keeping the rest and as much of the value's bytes as fits.
-    /// Bytes of the value beyond the old length are for the caller to write before anybody reads them.
+    /// Changes the variant and length of the value and the expiry, keeping the rest and as much of the value's bytes as fits when the
+    /// variant stays. Bytes of the value beyond the old length are for the caller to write before anybody reads them.
     fn reshape(&mut self, variant: u8, value_len: usize, expiry: Option<i64>) -> Shape {
         let old = self.shape();
         let mut new = Shape::new(variant, old.key_len, value_len, expiry);
@@ -329,42 +333,49 @@ impl<T> Entry<T> {
     /// Moves kind, access, key and value to a new block of another header size; flags, lengths and expiry are left to the caller.
     fn relocate(&mut self, old: Shape, new: Shape) {
         let block = Block::allocate(new.size());
-        let moved = old.key_len + old.value_len.min(new.value_len);
+        let kept = old.value_len.min(new.value_len);
         // SAFETY: each range is inside its block by the shapes, the new block is not shared yet, and the old one, which had
-        // old.size() bytes, is not used after it was freed. Copying bytes keeps the provenance of a pointer among them.
+        // old.size() bytes, is not used after it was freed. Copying bytes moves a T among them, provenance included.
         unsafe {
             block
                 .at(KIND_AT)
                 .copy_from_nonoverlapping(self.block.at(KIND_AT), LENGTHS_AT);
             block
                 .at(new.key_at())
-                .copy_from_nonoverlapping(self.block.at(old.key_at()), moved);
+                .copy_from_nonoverlapping(self.block.at(old.key_at()), old.key_len);
+            block
+                .at(new.value_at())
+                .copy_from_nonoverlapping(self.block.at(old.value_at()), kept);
             self.block.free(old.size());
         }
         self.block = block;
     }
 
-    /// Takes a boxed value out, leaving eight zero bytes inline, so that the entry is whole whatever happens next.
-    fn unbox(&mut self) -> Option<Box<T>> {
+    /// Takes a boxed value out, leaving an empty string.
+    fn unbox(&mut self) -> Option<T> {
         let shape = self.shape();
         if shape.flags & BOXED == 0 {
             return None;
         }
-        self.set_flags(shape.flags & !BOXED);
-        // SAFETY: with B the value is a pointer from Box::into_raw that this entry owned; B was just cleared, so it is used once.
-        unsafe {
-            let value = Box::from_raw(self.block.read::<*mut T>(shape.value_at()));
-            self.block.write(shape.value_at(), 0_u64);
-            Some(value)
-        }
+        // SAFETY: with B a T lies at value_at. Until the block says that it has none, this copy of it is not dropped.
+        let value = ManuallyDrop::new(unsafe { self.box_at(shape).read() });
+        self.reshape(0, 0, self.expiry());
+        Some(ManuallyDrop::into_inner(value))
     }
 
-    /// Makes the value, which has eight bytes and nothing to free, this box.
-    fn put_box(&mut self, shape: Shape, value: Box<T>) {
-        // SAFETY: the value has eight bytes at value_at; &mut self makes the access exclusive.
-        unsafe { self.block.write(shape.value_at(), Box::into_raw(value)) };
-        self.set_flags(shape.flags | BOXED);
+    /// Where a boxed value of this shape lies.
+    ///
+    /// # Safety
+    /// The shape is that of the block, with B.
+    #[inline]
+    unsafe fn box_at(&self, shape: Shape) -> *mut T {
+        const { assert!(align_of::<T>() <= BOX_ALIGN && size_of::<T>() <= 3 * WORD) };
+        // SAFETY: a value lies inside the block.
+        unsafe { self.block.at(shape.value_at()).cast() }
     }
+
+    /// Bytes of a boxed value.
+    const BOX: usize = size_of::<T>();
 
     #[inline]
     fn shape(&self) -> Shape {
@@ -403,10 +414,12 @@ impl<T> Entry<T> {
 
 impl<T> Drop for Entry<T> {
     fn drop(&mut self) {
-        let size = self.shape().size();
-        drop(self.unbox());
-        // SAFETY: size is what the block was allocated with, and self goes away.
-        unsafe { self.block.free(size) };
+        let shape = self.shape();
+        let boxed = shape.flags & BOXED != 0;
+        // SAFETY: with B a T lies at value_at; it is moved out and dropped at the end, after the block, so that the block goes in any case.
+        let _dropped_at_the_end = boxed.then(|| unsafe { self.box_at(shape).read() });
+        // SAFETY: the shape's size is what the block was allocated with, and self goes away.
+        unsafe { self.block.free(shape.size()) };
     }
 }
 
@@ -469,7 +482,12 @@ impl Shape {
 
     #[inline]
     fn value_at(self) -> usize {
-        self.key_at() + self.key_len
+        let end = self.key_at() + self.key_len;
+        if self.flags & BOXED == 0 {
+            end
+        } else {
+            end.next_multiple_of(BOX_ALIGN)
+        }
     }
 
     #[inline]
@@ -500,8 +518,10 @@ fn expiry_at(flags: u8) -> usize {
 const KIND_AT: usize = 0;
 const FLAGS_AT: usize = 1;
 const LENGTHS_AT: usize = 5;
-/// Bytes of an expiry, an integer or a pointer.
+/// Bytes of an expiry or an integer.
 const WORD: usize = 8;
+/// The alignment of a `T`, which blocks have too.
+const BOX_ALIGN: usize = ALIGN;
 
 const EXPIRY: u8 = 1;
 const WIDE: u8 = 2;
@@ -532,10 +552,9 @@ mod tests {
             95
         );
         assert_eq!(Entry::<String>::integer(&key, -1, None).memory(), 31);
-        assert_eq!(
-            Entry::boxed(&key, 1, String::new(), None).memory(),
-            31 + size_of::<String>()
-        );
+        assert_eq!(size_of::<String>(), 24);
+        assert_eq!(Entry::boxed(&key, 1, String::new(), None).memory(), 48);
+        assert_eq!(Entry::boxed(&key[..9], 1, 0_u64, Some(1)).memory(), 32);
     }
 
     #[test]
@@ -578,7 +597,7 @@ mod tests {
             entry.reshape(0, crate::LENGTH_MAX + 1, None);
         }));
         assert!(outcome.is_err());
-        assert_eq!(entry.value(), ValueRef::Bytes(&[0; 8]));
+        assert_eq!(entry.value(), ValueRef::Bytes(&[]));
     }
 
     #[derive(Debug, Clone)]
