@@ -80,17 +80,17 @@ impl Object {
         }
     }
 
-    /// Bytes on the heap for MEMORY USAGE, estimated from `samples` elements; `usize::MAX` measures all.
+    /// Bytes of what the object points to, for MEMORY USAGE, estimated from `samples` elements; `usize::MAX` measures all. The object
+    /// itself lies in the block of its key.
     pub fn memory(&self, samples: usize) -> usize {
-        let content = match self {
+        match self {
             Self::String(string) => size_of::<BigString>() + string.as_bytes().len(),
             Self::List(list) => list.memory(samples),
             Self::Set(set) => set.memory(samples),
             Self::ZSet(zset) => zset.memory(samples),
             Self::Hash(hash) => hash.memory(samples),
             Self::Stream(stream) => stream.memory(samples),
-        };
-        size_of::<Self>() + content
+        }
     }
 
     /// How many separate blocks freeing the value gives back (`lazyfreeGetFreeEffort`): above some 64 it is freed in the background.
