@@ -1,7 +1,7 @@
 //! What a command of the engine or the server sees while it holds shards.
 
 use crate::engine::Engine;
-use crate::expire::remove_expired;
+use crate::executor::remove_expired;
 use crate::session::Session;
 use crate::world::World;
 use commands::{CommandError, Effects, Now, Reply, Rng, Shards};

@@ -10,7 +10,6 @@ pub mod clients;
 mod engine;
 mod errors;
 mod executor;
-mod expire;
 pub mod failpoint;
 mod handler;
 mod holding;
@@ -29,8 +28,7 @@ mod world;
 
 pub use blocking::{Blocked, Parting, Waiter};
 pub use engine::{Engine, Layout};
-pub use executor::{Executor, Step, Wait};
-pub use expire::ExpireProgress;
+pub use executor::{Executor, ExpireProgress, Step, Wait};
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};
 pub use host::Host;

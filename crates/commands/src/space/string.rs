@@ -1,7 +1,7 @@
 //! A key's slot for a string: looked up once, then read, replaced, changed in place or removed.
 
 use super::read::text;
-use super::{Expiry, Lookup, OnExpired, Space, discard};
+use super::{Expiry, Lookup, Space, discard};
 use crate::effects::EventClass;
 use crate::error::CommandError;
 use store::{Entry, Item, NewString, Object, Spot, StringValue};
@@ -144,11 +144,6 @@ impl<'s, 'a> StringSlot<'s, 'a> {
 
     fn add(&mut self, string: &NewString<'_>) {
         let (db, now_ms) = (self.space.db, self.space.now_ms);
-        if self.space.on_expired == OnExpired::Hide {
-            // A reading lookup leaves a hidden key there; a writing one deletes it.
-            self.space
-                .live_spot_of(db, self.hash, self.key, Lookup::Write);
-        }
         self.space
             .shards
             .of_key_mut(self.key)

@@ -1,11 +1,14 @@
 //! The one place that executes: a thread's executor takes calls of its sessions through admission, locks and handler.
 
+mod expire;
 mod serve;
 
+use self::expire::ExpireCycle;
+pub use self::expire::ExpireProgress;
+pub(crate) use self::expire::remove_expired;
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
-use crate::expire::{ExpireCycle, remove_expired};
 use crate::failpoint::{self, Fault, Late, Place};
 use crate::handler::{Flow, Handler, HostRequest};
 use crate::holding::{HoldFn, Holding};
@@ -16,7 +19,7 @@ use crate::session::{ReplyMode, Session};
 use crate::session_ctx::SessionCtx;
 use crate::stats::ThreadStats;
 use crate::transaction::{end_watches, publish, queue};
-use crate::walk::{Progress, Traces, Walk};
+use crate::walk::{Progress, Walk};
 use crate::world::World;
 use bytes::Bytes;
 use commands::keys::{Positions, Search};
@@ -77,14 +80,14 @@ pub enum Wait {
 
 /// What belongs to the thread alone.
 #[derive(Debug)]
-pub(crate) struct Local {
+struct Local {
     thread: usize,
     taker: Taker,
-    pub(crate) world: Arc<World>,
+    world: Arc<World>,
     generation: u64,
-    pub(crate) effects: Effects,
+    effects: Effects,
     /// Where active expiry is.
-    pub(crate) expiry: ExpireCycle,
+    expiry: ExpireCycle,
     rng: Rng,
     /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
     running: Option<(u16, u64)>,
@@ -105,7 +108,7 @@ struct Caller {
 }
 
 /// Why a call did not run.
-pub(crate) enum Hindrance {
+enum Hindrance {
     /// A shard was busy.
     Busy(u16),
     /// The world changed between admission and locks.
@@ -142,10 +145,6 @@ impl Executor {
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
-    }
-
-    pub(crate) fn parts(&mut self) -> (&Engine, &mut Local) {
-        (&self.engine, &mut self.local)
     }
 
     /// Runs one call of `session`. `argv` is not empty.
@@ -230,7 +229,7 @@ impl Local {
         engine.stats.thread(self.thread)
     }
 
-    pub(crate) fn look_at_world(&mut self, engine: &Engine) {
+    fn look_at_world(&mut self, engine: &Engine) {
         let generation = engine.generation();
         if generation != self.generation {
             self.world = engine.world();
@@ -356,7 +355,7 @@ impl Local {
         }
     }
 
-    fn wait_for_reply(&mut self, session: &mut Session) -> Step {
+    fn wait_for_reply(&self, session: &mut Session) -> Step {
         session.tries = 0;
         session.reservation = None;
         let deadline_ms = session
@@ -719,21 +718,6 @@ impl Local {
         }
     }
 
-    /// Deletes the expired keys that a walk has met, and counts what it looked up.
-    fn carry_out_walk(&mut self, engine: &Engine, held: &mut Held<'_>, now: Now, walk: &mut Walk) {
-        let traces = walk.take_traces();
-        if traces == Traces::default() {
-            return;
-        }
-        self.effects.reset(self.world.audience, walk.db());
-        self.effects.hits = traces.hits;
-        self.effects.misses = traces.misses;
-        let Self { world, effects, .. } = self;
-        let keys = traces.expired.iter().map(|key| &**key);
-        remove_expired(engine, world, effects, held.view(), now, walk.db(), keys);
-        self.carry_out(engine);
-    }
-
     fn freeze(&mut self, engine: &Engine) -> Result<(), Hindrance> {
         let mut held = self.acquire(engine, &ShardSet::All)?;
         engine.replace_world(
@@ -747,11 +731,7 @@ impl Local {
         Ok(())
     }
 
-    pub(crate) fn acquire<'e>(
-        &self,
-        engine: &'e Engine,
-        shards: &ShardSet,
-    ) -> Result<Held<'e>, Hindrance> {
+    fn acquire<'e>(&self, engine: &'e Engine, shards: &ShardSet) -> Result<Held<'e>, Hindrance> {
         let held = engine
             .locks
             .acquire(shards, self.taker)
@@ -787,7 +767,7 @@ impl Local {
     }
 
     /// Hands on what the call did beside its reply; the shards are still held.
-    pub(crate) fn carry_out(&self, engine: &Engine) {
+    fn carry_out(&self, engine: &Engine) {
         if !self.effects.events.is_empty() {
             engine
                 .pubsub
@@ -807,7 +787,7 @@ impl Local {
     }
 
     /// Hands large values that the call removed to the background; no shard is held any more.
-    pub(crate) fn free(&mut self, engine: &Engine) {
+    fn free(&mut self, engine: &Engine) {
         if !self.effects.garbage.is_empty() {
             engine
                 .host

@@ -227,7 +227,7 @@ impl Local {
 
     /// Takes the waiting call of a connection that ends out of the queues; the busy shard when it has to wait for one.
     pub(super) fn part_from_queues(
-        &mut self,
+        &self,
         engine: &Engine,
         session: &mut Session,
     ) -> Result<(), u16> {

@@ -4,13 +4,16 @@
 //!    connection of the thread waits longer; a step holds one shard at a time and passes over one that is busy.
 //! 2. In a shard only those keys are looked at that the expiry index says are due, so that a cycle with nothing to do costs
 //!    a few microseconds.
-//! 3. A cycle that has used up its share of the period ends where it is (`active-expire-effort`).
+//! 3. A key that somebody waits for goes in a step of its own, for it takes the shards of those who wait as well.
+//! 4. A cycle that has used up its share of the period ends where it is (`active-expire-effort`).
 
+use super::{Executor, Local};
 use crate::engine::Engine;
-use crate::executor::{Executor, Local};
 use crate::locks::{Held, ShardSet};
+use crate::walk::{Traces, Walk};
 use crate::world::World;
-use commands::{Effects, Now, OnExpired, Shards, Space};
+use bytes::Bytes;
+use commands::{Effects, ManyShards, Now, OnExpired, Shards, Space};
 use store::Shard;
 
 /// How far a step of active expiry came.
@@ -35,6 +38,8 @@ pub(crate) struct ExpireCycle {
     ns: u64,
     expired: u64,
     volatile: u64,
+    /// Expired keys that somebody waits for.
+    awaited: Vec<(u16, Bytes)>,
 }
 
 /// Nanoseconds that a step may take.
@@ -56,8 +61,7 @@ impl Executor {
     ///
     /// Nothing happens while CLIENT PAUSE or DEBUG SLEEP holds commands back, and after DEBUG SET-ACTIVE-EXPIRE 0.
     pub fn expire_step(&mut self) -> ExpireProgress {
-        let (engine, local) = self.parts();
-        local.expire_step(engine)
+        self.local.expire_step(&self.engine)
     }
 }
 
@@ -74,6 +78,7 @@ impl Local {
             return ExpireProgress::default();
         }
         let before = self.expiry.expired;
+        self.expire_awaited(engine, start);
         let mut spent_ns = 0;
         while self.expiry.left > 0 && spent_ns < STEP_NS {
             if self.expire_in_shard(engine, start) {
@@ -122,20 +127,84 @@ impl Local {
             }) else {
                 return true;
             };
-            if !keys.is_empty() {
-                self.effects.reset(self.world.audience, db);
-                let Self { world, effects, .. } = self;
-                let keys = keys.iter().map(|key| &**key);
-                remove_expired(engine, world, effects, held.view(), start, db, keys);
-                self.expiry.expired += self.effects.expired;
-                self.carry_out(engine);
+            if held.has_waiters() {
+                let awaited = |key: &mut Bytes| held.of_key(key).waiters.wait_for(db, key);
+                let awaited = keys.extract_if(.., awaited).map(|key| (db, key));
+                self.expiry.awaited.extend(awaited);
             }
+            self.expire_keys(engine, held, db, start, &keys);
             let done = due < CHUNK;
             if done || elapsed_ns(engine, start) >= STEP_NS {
                 self.expiry.volatile += volatile.unwrap_or(0) as u64;
                 return done;
             }
         }
+    }
+
+    /// Deletes those of `keys` whose time is over.
+    fn expire_keys(
+        &mut self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        db: u16,
+        now: Now,
+        keys: &[Bytes],
+    ) {
+        if keys.is_empty() {
+            return;
+        }
+        self.effects.reset(self.world.audience, db);
+        let Self { world, effects, .. } = self;
+        let keys = keys.iter().map(|key| &**key);
+        remove_expired(engine, world, effects, held.view(), now, db, keys);
+        self.expiry.expired += self.effects.expired;
+        self.carry_out(engine);
+    }
+
+    /// Deletes expired keys that somebody waits for, and serves those to whom the deletion matters. What is busy stays for
+    /// the next step.
+    fn expire_awaited(&mut self, engine: &Engine, now: Now) {
+        let mut busy = Vec::new();
+        for (db, key) in std::mem::take(&mut self.expiry.awaited) {
+            let shards = ShardSet::one(engine.locks.shard_of(&key));
+            match self.acquire_with_waiters(engine, shards, || vec![key.clone()]) {
+                Err(_) => busy.push((db, key)),
+                Ok(mut held) => {
+                    self.expire_keys(engine, &mut held, db, now, &[key]);
+                    self.serve_ready(engine, &mut held, now);
+                    drop(held);
+                    self.free(engine);
+                }
+            }
+        }
+        self.expiry.awaited = busy;
+    }
+
+    /// Deletes the expired keys that a walk has met, and counts what it looked up. A key that somebody waits for is left to
+    /// others unless every shard is held.
+    pub(super) fn carry_out_walk(
+        &mut self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        now: Now,
+        walk: &mut Walk,
+    ) {
+        let mut traces = walk.take_traces();
+        if traces == Traces::default() {
+            return;
+        }
+        let db = walk.db();
+        if held.has_waiters() && !held.is_everything() {
+            let awaited = |key: &[u8]| held.of_key(key).waiters.wait_for(db, key);
+            traces.expired.retain(|key| !awaited(key));
+        }
+        self.effects.reset(self.world.audience, db);
+        self.effects.hits = traces.hits;
+        self.effects.misses = traces.misses;
+        let Self { world, effects, .. } = self;
+        let keys = traces.expired.iter().map(|key| &**key);
+        remove_expired(engine, world, effects, held.view(), now, db, keys);
+        self.carry_out(engine);
     }
 }
 
@@ -151,6 +220,7 @@ impl ExpireCycle {
                 shard: self.shard,
                 left: shards,
                 begun_ns: Some(now.monotonic_ns),
+                awaited: std::mem::take(&mut self.awaited),
                 ..Self::default()
             };
         }
@@ -171,9 +241,9 @@ impl ExpireCycle {
 }
 
 /// Takes the next due records of a database: the keys whose time is over. How many records there were.
-fn look_at_due(shard: &mut Shard, db: u16, now_ms: i64, keys: &mut Vec<Box<[u8]>>) -> usize {
+fn look_at_due(shard: &mut Shard, db: u16, now_ms: i64, keys: &mut Vec<Bytes>) -> usize {
     let db = shard.db_mut(db);
-    let due = db.due(now_ms, CHUNK, |key| keys.push(key.into()));
+    let due = db.due(now_ms, CHUNK, |key| keys.push(Bytes::copy_from_slice(key)));
     if due < CHUNK {
         db.sweep_expiry(now_ms, SWEPT);
     }
