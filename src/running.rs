@@ -98,6 +98,7 @@ impl From<io::Error> for StartError {
 pub struct RunningServer {
     server: Arc<Server>,
     engine: Arc<Engine>,
+    shared: Arc<Shared>,
     addresses: Vec<(Kind, SocketAddr)>,
     kinds: Vec<&'static str>,
     main: JoinHandle<()>,
@@ -133,6 +134,16 @@ impl RunningServer {
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Has all connections of one worker move to another when they have their turn, as the balance does.
+    pub fn move_connections(&self, from: usize, to: usize) {
+        if let Some(worker) = self.shared.workers.get(from) {
+            worker.load().shed(u32::MAX, to);
+        }
+        if let Some(worker) = self.shared.workers.get(to) {
+            worker.load().shed(0, 0);
+        }
     }
 
     /// Ends it in order and waits until it has ended.
@@ -178,7 +189,8 @@ impl Server {
         } = launch;
         let clock = Arc::new(Clock::start());
         let random = Random::new()?;
-        let tls = build_tls(&config, &clock, &sockets)?;
+        let has_tls_socket = sockets.iter().any(|(kind, _)| *kind == Kind::Tls);
+        let tls = build_tls(&config, &clock, has_tls_socket)?;
         let listeners = open_listeners(&config, sockets)?;
         let workers = usize::try_from(config.read(directive::IO_THREADS)).unwrap_or(1);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -197,6 +209,7 @@ impl Server {
             run_id: random.hex(),
             limits,
             tls,
+            has_tls_socket,
             counters: Default::default(),
             handshakes: Default::default(),
             traffic: (0..workers).map(|_| Default::default()).collect(),
@@ -256,7 +269,7 @@ impl Server {
         let addresses = addresses(&listeners);
         let kinds = listeners.iter().map(|(kind, _)| kind.name()).collect();
         let main = Main {
-            shared,
+            shared: Arc::clone(&shared),
             handshakers: Arc::new(handshakers),
             requests,
             accepting: JoinSet::new(),
@@ -278,6 +291,7 @@ impl Server {
         Ok(RunningServer {
             server,
             engine,
+            shared,
             addresses,
             kinds,
             main,
@@ -288,10 +302,10 @@ impl Server {
 fn build_tls(
     config: &Config,
     clock: &Arc<Clock>,
-    sockets: &[(Kind, std::net::TcpListener)],
+    has_tls_socket: bool,
 ) -> Result<tls::Holder, StartError> {
     let mut settings = settings::tls(config);
-    settings.listens |= sockets.iter().any(|(kind, _)| *kind == Kind::Tls);
+    settings.listens |= has_tls_socket;
     let time: Arc<dyn TimeProvider> = Arc::new(CertificateTime(Arc::clone(clock)));
     let active = tls::Active::build(&settings, &time).map_err(|error| {
         warn!("{error}");

@@ -39,6 +39,8 @@ pub struct Server {
     pub limits: Limits,
     /// The TLS configuration in force.
     pub tls: Holder,
+    /// Whether a TLS socket was handed to the server, beside `tls-port`.
+    pub(crate) has_tls_socket: bool,
     /// Counters of the server itself.
     pub counters: Counters,
     /// TLS handshakes.
@@ -235,13 +237,14 @@ impl Server {
     /// What is wrong with the new ones; the old ones stay in force.
     pub fn reload_tls(&self) -> Result<(), tls::TlsError> {
         let settings = settings::tls(&self.config.read());
-        self.put_tls_in_force(&settings)
+        self.put_tls_in_force(settings)
     }
 
-    pub(crate) fn put_tls_in_force(&self, settings: &tls::Settings) -> Result<(), tls::TlsError> {
+    fn put_tls_in_force(&self, mut settings: tls::Settings) -> Result<(), tls::TlsError> {
+        settings.listens |= self.has_tls_socket;
         let time: Arc<dyn rustls::time_provider::TimeProvider> =
             Arc::new(CertificateTime(Arc::clone(&self.clock)));
-        let active = self.tls.reload(settings, &time)?;
+        let active = self.tls.reload(&settings, &time)?;
         for warning in &active.warnings {
             warn!("{warning}");
         }
@@ -262,7 +265,7 @@ impl Server {
             .changed()
             .iter()
             .any(|changed| is_tls(changed.spelling.name));
-        if touches_tls && let Err(error) = self.put_tls_in_force(&settings::tls(change.next())) {
+        if touches_tls && let Err(error) = self.put_tls_in_force(settings::tls(change.next())) {
             warn!("Failed to configure TLS: {error}");
             let culprit = change.changed().iter().map(|changed| changed.spelling);
             let culprit = culprit
@@ -276,7 +279,7 @@ impl Server {
             ));
         }
         if let Err(error) = self.apply_sockets(&config, &change) {
-            if touches_tls && let Err(error) = self.put_tls_in_force(&before) {
+            if touches_tls && let Err(error) = self.put_tls_in_force(before) {
                 warn!("Failed to restore the TLS configuration: {error}");
             }
             return Err(error);

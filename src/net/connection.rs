@@ -56,6 +56,8 @@ pub(crate) struct State {
     is_new: bool,
     /// Since when the output has been over the soft limit, in Unix milliseconds.
     over_soft_since_ms: Option<i64>,
+    /// What the client is charged for reading, beside its own buffer.
+    read_room: usize,
     /// When it last had a turn, as cron has the time.
     turn_ms: i64,
     /// The run of cron at which `input` was last more than half full.
@@ -132,6 +134,7 @@ impl Parked {
             has_request: false,
             is_new: true,
             over_soft_since_ms: None,
+            read_room: 0,
             turn_ms: 0,
             full_at_run: 0,
         };
@@ -234,6 +237,9 @@ impl Connection {
                 }
             };
             turn = state.after_run(stop, worker, shared);
+            if let Some(killed @ Turn::End(Ending::Killed)) = turn {
+                return Poll::Ready(killed);
+            }
         }
     }
 
@@ -430,6 +436,7 @@ impl State {
         } else if self.input.capacity() - self.input.len() > CARRY_MAX {
             self.input = BytesMut::from(&self.input[..]);
         }
+        self.read_room = 0;
         self.parser.release();
         self.session.out.release();
         let shown = &self.session.client.shown;
@@ -492,10 +499,9 @@ impl State {
         shared: &Shared,
         started_ns: u64,
     ) -> Poll<Result<Stop, Ending>> {
-        let room = self.needed.min(self.input.len().max(RESERVE_MAX));
-        self.input.reserve(room);
-        self.full_at_run = shared.server.cron_runs.load(Relaxed);
-        self.show_input(READ_ROOM);
+        // Not before there is something to read: an idle client's room is taken away from it.
+        ready!(stream.poll_readable(cx)).map_err(Ending::Failed)?;
+        self.make_room(shared);
         let mut room = Room::Own(&mut self.input);
         let count = match ready!(stream.poll_read(cx, &mut room, &mut worker.cipher)) {
             Ok(0) => return Poll::Ready(Err(Ending::Closed)),
@@ -509,6 +515,13 @@ impl State {
             return Poll::Ready(Err(self.over_input_limit(shared)));
         }
         Poll::Ready(Ok(self.run_own(worker, shared, started_ns)))
+    }
+
+    /// Makes room in the connection's own buffer for what a large request lacks.
+    fn make_room(&mut self, shared: &Shared) {
+        let room = self.needed.min(self.input.len().max(RESERVE_MAX));
+        self.input.reserve(room);
+        self.full_at_run = shared.server.cron_runs.load(Relaxed);
     }
 
     /// Runs requests that lie in the connection's own buffer.
@@ -582,10 +595,16 @@ impl State {
     /// What the connection does after a run: go on, or end the turn with something once the output is flushed.
     fn after_run(&mut self, stop: Stop, worker: &Worker, shared: &Shared) -> Option<Turn> {
         self.has_request = !matches!(stop, Stop::Incomplete);
+        self.read_room = READ_ROOM;
         let last_ms = worker.executor.latest().ms();
         self.session.client.shown.last_ms.store(last_ms, Relaxed);
         match stop {
-            Stop::Incomplete => None,
+            Stop::Incomplete => {
+                if self.input.len() + self.needed > CARRY_MAX {
+                    self.make_room(shared);
+                }
+                None
+            }
             Stop::Budget => Some(Turn::Yield),
             Stop::Output => self
                 .is_over_output_limit(shared, last_ms)
@@ -638,31 +657,20 @@ impl State {
 
     /// Tells the others what the connection holds.
     fn publish(&mut self, worker: &Worker) {
-        let shown = &self.session.client.shown;
-        shown.out.store(self.session.out.len() as u64, Relaxed);
-        shown
-            .out_mem
-            .store(self.session.out.memory() as u64, Relaxed);
-        let run = worker.cron_runs();
-        if self.input.capacity() > CARRY_MAX && run > self.full_at_run + 1 {
+        if self.input.capacity() > CARRY_MAX && worker.cron_runs() > self.full_at_run + 1 {
             let kept = self.input.len().max(CARRY_MAX);
             let mut input = BytesMut::with_capacity(kept);
             input.extend_from_slice(&self.input);
             self.input = input;
         }
-        if !self.is_new {
-            self.show_input(READ_ROOM);
-        }
-    }
-
-    fn show_input(&self, room: usize) {
         let shown = &self.session.client.shown;
-        let (used, capacity) = (self.input.len(), self.input.capacity());
+        let (out, out_mem) = (self.session.out.len(), self.session.out.memory());
+        shown.out.store(out as u64, Relaxed);
+        shown.out_mem.store(out_mem as u64, Relaxed);
+        let used = self.input.len();
+        let room = self.input.capacity().max(self.read_room);
         shown.qbuf.store(used as u64, Relaxed);
-        shown.qbuf_free.store(
-            (capacity - used).max(room.saturating_sub(used)) as u64,
-            Relaxed,
-        );
+        shown.qbuf_free.store((room - used) as u64, Relaxed);
     }
 
     /// Notes that the client is there, where no call does.

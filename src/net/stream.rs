@@ -100,6 +100,15 @@ impl Stream {
         }
     }
 
+    /// Whether there is something to read, or the end.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tls(stream) => stream.poll_readable(cx),
+        }
+    }
+
     /// Writes `out` and takes from it what was written, until it is empty and nothing lies in between.
     pub(crate) fn poll_flush(
         &mut self,

@@ -37,6 +37,15 @@ impl TlsStream {
         (self.socket, self.session)
     }
 
+    /// Whether there is something to read: in the session, or on the socket.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_unread {
+            Poll::Ready(Ok(()))
+        } else {
+            self.socket.poll_read_ready(cx)
+        }
+    }
+
     /// Reads decrypted bytes: how many, 0 at the end. An end without notice counts as one.
     pub(crate) fn poll_read(
         &mut self,

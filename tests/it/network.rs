@@ -1,0 +1,75 @@
+//! Listening: kinds of sockets, plans that fail, the end.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+
+use cuirass::Kind;
+
+use crate::server::{Client, TestServer};
+
+#[test]
+fn a_unix_socket_is_served_and_removed_at_the_end() {
+    let mut server = TestServer::plain("unixsocket redis.sock\nunixsocketperm 700");
+    let path = server.dir.path().join("redis.sock");
+    let mode = path.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut client = Client(UnixStream::connect(&path).unwrap());
+    client.check(&["SET", "a", "1"], "+OK\r\n");
+    let all = server.engine().clients.all();
+    assert_eq!(all[0].peer.addr, format!("{}:0", path.display()));
+    server.end();
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_client_hello_on_a_plaintext_port_gets_an_alert() {
+    let server = TestServer::plain("");
+    let mut client = server.client();
+    client.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
+    assert_eq!(client.rest(), [21, 3, 3, 0, 2, 2, 40]);
+}
+
+#[test]
+fn the_end_closes_every_connection() {
+    let mut server = TestServer::plain("");
+    let address = server.address(Kind::Tcp);
+    let mut idle = server.client();
+    let mut subscriber = server.client();
+    subscriber.check(
+        &["SUBSCRIBE", "a"],
+        "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n",
+    );
+    let mut half = server.client();
+    half.send(b"*3\r\n$3\r\nSET\r\n");
+    server.end();
+    for client in [&mut idle, &mut subscriber, &mut half] {
+        assert!(client.rest().is_empty());
+    }
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_half_closed_peer_still_gets_its_replies() {
+    let server = TestServer::plain("");
+    let mut client = server.client();
+    client.send(b"SET a 1\r\nGET a\r\n");
+    client.0.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(client.rest(), b"+OK\r\n$1\r\n1\r\n");
+}
+
+#[test]
+fn bytes_arrive_whole_over_slow_sockets() {
+    let server = TestServer::plain("");
+    let mut client = server.client();
+    // Small buffers make every write of the server a partial one.
+    let socket = socket2::SockRef::from(&client.0);
+    socket.set_recv_buffer_size(4096).unwrap();
+    let value = "0123456789".repeat(100_000);
+    client.check(&["SET", "k", &value], "+OK\r\n");
+    client.0.write_all(b"GET k\r\nGET k\r\n").unwrap();
+    let mut got = vec![0; 2 * (value.len() + 12)];
+    client.0.read_exact(&mut got).unwrap();
+    let reply = format!("$1000000\r\n{value}\r\n");
+    assert!(got == reply.repeat(2).as_bytes());
+}
