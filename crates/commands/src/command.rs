@@ -219,8 +219,8 @@ impl Flags {
         (Self::NO_MANDATORY_KEYS, "no_mandatory_keys"),
         (Self::NO_ASYNC_LOADING, "no_async_loading"),
         (Self::NO_MULTI, "no_multi"),
-        (Self::ALLOW_BUSY, "allow_busy"),
         (Self::MOVABLEKEYS, "movablekeys"),
+        (Self::ALLOW_BUSY, "allow_busy"),
     ];
 
     /// The names of the flags set here, in Redis' order.

@@ -94,6 +94,8 @@ pub enum CommandError {
         name: String,
         words: String,
     },
+    /// An error of a layer above, in the words of that layer's own table of errors.
+    Above(Cow<'static, str>),
     /// A subcommand that the container of this name does not have.
     UnknownSubcommand {
         given: Box<[u8]>,
@@ -224,6 +226,7 @@ impl CommandError {
                 return format!("ERR unknown command '{name}', with args beginning with: {words}")
                     .into();
             }
+            Self::Above(text) => return text.clone(),
             Self::UnknownSubcommand { given, container } => {
                 let given = printable(given, 128);
                 return format!("ERR unknown subcommand '{given}'. Try {container} HELP.").into();

@@ -12,6 +12,8 @@ pub struct KeySpec {
     pub begin: BeginSearch,
     /// How the keys are counted from there.
     pub find: FindKeys,
+    /// What a call of these words does with the keys, where that depends on them (`variable_flags`).
+    pub vary: Option<fn(&[&[u8]]) -> KeyFlags>,
 }
 
 /// Where a key specification starts to look.
@@ -144,6 +146,7 @@ impl KeySpec {
                 step,
                 limit: 0,
             },
+            vary: None,
         }
     }
 
@@ -164,6 +167,7 @@ impl KeySpec {
                 first: 1,
                 step: 1,
             },
+            vary: None,
         }
     }
 
@@ -178,6 +182,7 @@ impl KeySpec {
                 step: 1,
                 limit: 0,
             },
+            vary: None,
         }
     }
 
@@ -188,18 +193,29 @@ impl KeySpec {
             flags,
             begin: BeginSearch::Rule(rule),
             find: FindKeys::Unknown,
+            vary: None,
+        }
+    }
+
+    /// The same, with `vary` saying what a call really does with the keys.
+    #[must_use]
+    pub const fn varying(self, vary: fn(&[&[u8]]) -> KeyFlags) -> Self {
+        Self {
+            vary: Some(vary),
+            ..self
         }
     }
 
     /// Appends the positions of the keys that this rule finds in `argv`.
     pub fn find(&self, argv: &[&[u8]], positions: &mut Positions) -> Search {
+        let flags = self.vary.map_or(self.flags, |vary| vary(argv));
         let first = match self.begin {
             BeginSearch::Index(index) => Some(index),
             BeginSearch::Keyword { word, from } => seek(argv, word, from),
             BeginSearch::Rule(rule) => match rule(argv) {
                 Reach::Nothing => None,
                 Reach::Key(at) => {
-                    positions.push((at, self.flags));
+                    positions.push((at, flags));
                     None
                 }
                 Reach::Everything => return Search::Everything,
@@ -211,7 +227,7 @@ impl KeySpec {
         match self.find {
             FindKeys::Range { last, step, limit } => {
                 if let Some(last) = last_of_range(first, argv.len(), last, limit) {
-                    positions.extend((first..=last).step_by(step).map(|at| (at, self.flags)));
+                    positions.extend((first..=last).step_by(step).map(|at| (at, flags)));
                 }
                 Search::Complete
             }
@@ -227,7 +243,7 @@ impl KeySpec {
                 let room = argv.len().saturating_sub(start).div_ceil(step);
                 match number.and_then(|number| usize::try_from(number).ok()) {
                     Some(number) if number >= 1 && number <= room => {
-                        positions.extend((0..number).map(|nth| (start + nth * step, self.flags)));
+                        positions.extend((0..number).map(|nth| (start + nth * step, flags)));
                         Search::Complete
                     }
                     _ => Search::Malformed,
@@ -308,6 +324,7 @@ mod tests {
                 step: 1,
                 limit: 2,
             },
+            vary: None,
         };
         found(streams, "xread count 2 streams a b 0 0", &[4, 5]);
         found(

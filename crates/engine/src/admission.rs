@@ -67,7 +67,9 @@ fn arity(admission: &Admission<'_>) -> Option<Verdict> {
 }
 
 fn authenticated(admission: &Admission<'_>) -> Option<Verdict> {
-    let admitted = admission.session.authenticated || admission.row.flags.contains(Flags::NO_AUTH);
+    let admitted = admission.session.authenticated
+        || !admission.world.password_required
+        || admission.row.flags.contains(Flags::NO_AUTH);
     (!admitted).then_some(Verdict::Refuse(CommandError::NoAuth))
 }
 

@@ -5,7 +5,7 @@ use crate::executor::remove_expired;
 use crate::session::Session;
 use crate::world::World;
 use commands::{CommandError, Effects, Now, Reply, Rng, Shards};
-use resp::Writer;
+use resp::{Output, Writer};
 use smallvec::SmallVec;
 use store::Shard;
 
@@ -29,12 +29,14 @@ pub struct Holding<'a> {
     /// Random numbers.
     pub rng: &'a mut Rng,
     pub(crate) new_world: Option<World>,
+    /// Where replies go that CLIENT REPLY drops.
+    pub(crate) muted: &'a mut Output,
 }
 
 impl Holding<'_> {
     /// Where the reply goes.
     pub fn out(&mut self) -> Writer<'_> {
-        Writer::new(&mut self.session.out, self.session.proto)
+        self.session.writer(self.muted)
     }
 
     /// The held shard of `key`.

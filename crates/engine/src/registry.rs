@@ -67,7 +67,8 @@ impl Row {
             KeyRule::None => Search::Complete,
             KeyRule::One(at) => {
                 if let (true, Some(spec)) = (at < argv.len(), self.keys.first()) {
-                    positions.push((at, spec.flags));
+                    let flags = spec.vary.map_or(spec.flags, |vary| vary(argv));
+                    positions.push((at, flags));
                 }
                 Search::Complete
             }

@@ -6,7 +6,7 @@ use crate::handler::Flow;
 use crate::locks::Reservation;
 use crate::pubsub::Subscriptions;
 use crate::transaction::{Transaction, Watches};
-use resp::{Output, Proto};
+use resp::{Output, Proto, Writer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -111,6 +111,16 @@ impl Session {
             Proto::Resp3 => 3,
         };
         self.client.shown.proto.store(version, Relaxed);
+    }
+
+    /// A writer of replies: into the output, or into `muted` when the client wants none.
+    pub(crate) fn writer<'a>(&'a mut self, muted: &'a mut Output) -> Writer<'a> {
+        let out = if self.reply == ReplyMode::On {
+            &mut self.out
+        } else {
+            muted
+        };
+        Writer::new(out, self.proto)
     }
 
     /// Whether this session runs no transaction.

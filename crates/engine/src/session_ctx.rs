@@ -5,7 +5,7 @@ use crate::handler::Flow;
 use crate::session::Session;
 use crate::world::World;
 use commands::{CommandError, Now, Reply, Rng};
-use resp::Writer;
+use resp::{Output, Writer};
 
 /// The context of a command that concerns the session or the server. No shard is held.
 #[derive(Debug)]
@@ -22,12 +22,14 @@ pub struct SessionCtx<'a> {
     pub rng: &'a mut Rng,
     /// Whether the call is part of EXEC.
     pub in_exec: bool,
+    /// Where replies go that CLIENT REPLY drops.
+    pub(crate) muted: &'a mut Output,
 }
 
 impl SessionCtx<'_> {
     /// Where the reply goes.
     pub fn out(&mut self) -> Writer<'_> {
-        Writer::new(&mut self.session.out, self.session.proto)
+        self.session.writer(self.muted)
     }
 
     /// Ends with a reply that has been written.

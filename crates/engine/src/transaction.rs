@@ -341,6 +341,13 @@ fn forget_watches(ctx: &SessionCtx<'_>, outcome: Result<Reply, CommandError>) ->
     Flow::Hold(shards, Box::new(forget))
 }
 
+/// Drops a transaction and forgets all watched keys, then answers with `reply` (RESET).
+pub fn abandon(ctx: &mut SessionCtx<'_>, reply: Reply) -> Flow {
+    ctx.session.transaction = None;
+    publish(ctx.session);
+    forget_watches(ctx, Ok(reply))
+}
+
 /// Forgets all watched keys of the session; their shards are held.
 pub(crate) fn end_watches(held: &mut Holding<'_>) {
     let Watches { keys, mark } = std::mem::take(&mut held.session.watches);

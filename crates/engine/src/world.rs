@@ -16,6 +16,8 @@ pub struct World {
     pub pause: Option<Pause>,
     /// DEBUG SLEEP: every command waits.
     pub frozen: bool,
+    /// Whether the default user has a password: who has not given it may only do what precedes authentication.
+    pub password_required: bool,
     /// Bytes that the dataset may use; 0 for no limit.
     pub maxmemory: u64,
     /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
@@ -51,6 +53,7 @@ impl Default for World {
             audience: Audience::default(),
             pause: None,
             frozen: false,
+            password_required: false,
             maxmemory: 0,
             active_expire: true,
             expire_effort: 1,

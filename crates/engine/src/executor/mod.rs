@@ -191,7 +191,7 @@ impl Executor {
     /// Ends the freeze that [`Step::Freeze`] asked for and answers the session.
     pub fn thaw(&mut self, session: &mut Session) {
         self.engine.change_world(|world| world.frozen = false);
-        Writer::new(&mut session.out, session.proto).ok();
+        session.writer(&mut self.local.muted).ok();
     }
 
     /// Takes everything back that `session` left in the shards. Call it when the connection ends; again after a wait.
@@ -242,6 +242,11 @@ impl Local {
             Ok(row) => row,
             Err(error) => return self.refuse(engine, session, None, &error),
         };
+        session
+            .client
+            .shown
+            .command
+            .store(u32::from(row.id) + 1, Relaxed);
         let verdict = admit(&Admission {
             engine,
             world: &self.world,
@@ -440,7 +445,7 @@ impl Local {
             Handler::Read(run) => run(
                 &mut ReadCtx {
                     space: ReadSpace::new(space),
-                    out,
+                    out: session.writer(&mut self.muted),
                     call,
                 },
                 args,
@@ -448,7 +453,7 @@ impl Local {
             Handler::Write(run) => run(
                 &mut WriteCtx {
                     space: WriteSpace::new(space),
-                    out,
+                    out: session.writer(&mut self.muted),
                     call,
                 },
                 args,
@@ -474,6 +479,7 @@ impl Local {
             now,
             rng: &mut self.rng,
             in_exec,
+            muted: &mut self.muted,
         };
         run(
             &mut ctx,
@@ -553,6 +559,7 @@ impl Local {
             effects: &mut self.effects,
             rng: &mut self.rng,
             new_world: None,
+            muted: &mut self.muted,
         };
         let result = run(&mut holding);
         let new_world = holding.new_world.take();
@@ -797,12 +804,7 @@ impl Local {
     }
 
     fn writer<'s>(&'s mut self, session: &'s mut Session) -> Writer<'s> {
-        let out = if session.reply == ReplyMode::On {
-            &mut session.out
-        } else {
-            &mut self.muted
-        };
-        Writer::new(out, session.proto)
+        session.writer(&mut self.muted)
     }
 
     /// Ends a call with its reply.
@@ -816,11 +818,6 @@ impl Local {
         session.tries = 0;
         session.reservation = None;
         self.reply(engine, session, row, result);
-        session
-            .client
-            .shown
-            .command
-            .store(u32::from(row.id) + 1, Relaxed);
         self.after_reply(session)
     }
 
