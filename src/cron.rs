@@ -27,6 +27,10 @@ pub struct Rates {
     pub input: Rate,
     /// Bytes written.
     pub output: Rate,
+    /// Turns of the loop that runs cron.
+    pub cycles: Rate,
+    /// Microseconds spent in them.
+    pub cycle_us: Rate,
 }
 
 /// How fast a counter rises.
@@ -101,6 +105,7 @@ impl Cron {
         let add = |counter: &AtomicU64| counter.fetch_add(spent_us, Relaxed);
         add(&server.event_loop.duration_us);
         add(&server.event_loop.cron_us);
+        server.event_loop.longest_us.fetch_max(spent_us, Relaxed);
     }
 
     /// Reads changed certificate files (`tls-auto-reload-interval`).
@@ -137,14 +142,22 @@ fn take_rates(shared: &Shared, now_ms: i64) {
     rates
         .output
         .sample(now_ms, sum(|traffic| traffic.output.value()));
+    let turns = &server.event_loop;
+    rates.cycles.sample(now_ms, turns.cycles.load(Relaxed));
+    rates
+        .cycle_us
+        .sample(now_ms, turns.duration_us.load(Relaxed));
 }
 
 /// Ends a pause whose time is over, so that calls need not look at it any more.
+///
+/// **Invariant**: the main thread waits for no shard. CONFIG SET inside of EXEC waits for the main thread while it holds
+/// all of them.
 fn end_pause(shared: &Shared, now_ms: i64) {
     let is_over = |until_ms: i64| until_ms <= now_ms;
     let pause = shared.engine.world().pause;
     if pause.is_some_and(|pause| is_over(pause.until_ms)) {
-        shared.engine.change_world(|world| {
+        let _or_next_time = shared.engine.try_change_world(|world| {
             world.pause = world.pause.filter(|pause| !is_over(pause.until_ms));
         });
     }

@@ -7,7 +7,7 @@ pub mod log;
 mod net;
 pub mod own_tls;
 pub mod process;
-mod rows;
+pub mod rows;
 mod running;
 pub mod server;
 pub mod settings;

@@ -87,6 +87,16 @@ impl Supervision {
         }
     }
 
+    /// The name in INFO.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::None => "no",
+            Self::Upstart => "upstart",
+            Self::Systemd(_) => "systemd",
+        }
+    }
+
     /// Tells systemd, if it is there.
     pub fn notify(&self, message: &str) {
         let Self::Systemd(socket) = self else { return };
@@ -109,6 +119,19 @@ fn notify(socket: &Path, message: &str) -> io::Result<()> {
     UnixDatagram::unbound()?
         .send_to_addr(message.as_bytes(), &address)
         .map(drop)
+}
+
+/// Bytes of the process that are in main memory; 0 where the system does not say.
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let page = page
+        .ok()
+        .flatten()
+        .and_then(|size| u64::try_from(size).ok());
+    pages.zip(page).map_or(0, |(pages, size)| pages * size)
 }
 
 /// Goes into the background: a new session, standard streams from and to nowhere. To be called before any thread starts.

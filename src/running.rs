@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -207,6 +207,8 @@ impl Server {
             config_file,
             executable,
             run_id: random.hex(),
+            replication_id: Mutex::new(random.hex()),
+            startup_memory: AtomicU64::new(0),
             limits,
             tls,
             has_tls_socket,
@@ -233,7 +235,7 @@ impl Server {
             seed: store::HashSeed::new(random.next()),
         };
         let host = Arc::clone(&server) as Arc<dyn engine::Host>;
-        let rows = [&engine::commands()[..], crate::rows::ALL].concat();
+        let rows = [engine::commands(), crate::rows::all()].concat();
         let engine = Arc::new(Engine::new(layout, world, host, &commands::all(), &rows));
         let (seats, handles): (Vec<_>, Vec<WorkerHandle>) =
             (0..workers).map(worker::prepare).unzip();
@@ -288,6 +290,8 @@ impl Server {
         let main = std::thread::Builder::new()
             .name("main-loop".to_owned())
             .spawn(move || main.run(&runtime, listeners, signals))?;
+        let used = alloc::note_peak() as u64;
+        server.startup_memory.store(used, Relaxed);
         Ok(RunningServer {
             server,
             engine,
@@ -528,7 +532,7 @@ impl Main {
                 biased;
                 _ = &mut asked => break,
                 () = tokio::time::sleep_until(next_run) => {
-                    let hz = self.shared.server.limits.hz.load(std::sync::atomic::Ordering::Relaxed);
+                    let hz = self.shared.server.limits.hz.load(Relaxed);
                     next_run = tokio::time::Instant::now() + Duration::from_millis(cron::period_ms(hz));
                     cron.run(&self.shared);
                     balance.run(&self.shared);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 
 use commands::Now;
-use config::{Change, Config, SetError, directive};
+use config::{Change, Circumstances, Config, SetError, directive};
 use engine::{Counter, Host};
 use parking_lot::{Mutex, RwLock};
 use tls::Holder;
@@ -33,6 +33,10 @@ pub struct Server {
     pub executable: PathBuf,
     /// 40 random hexadecimal digits, new at every start.
     pub run_id: String,
+    /// 40 hexadecimal digits that name the history of the dataset.
+    pub(crate) replication_id: Mutex<String>,
+    /// Bytes in use when the server had started and was empty.
+    pub startup_memory: AtomicU64,
     /// When the server started.
     pub started: Now,
     /// What connections read of the configuration.
@@ -79,6 +83,8 @@ pub struct Counters {
     pub output_limit: AtomicU64,
     /// Clients closed for sending too much.
     pub input_limit: AtomicU64,
+    /// Wrong passwords.
+    pub denied: AtomicU64,
 }
 
 /// What became of TLS handshakes.
@@ -119,6 +125,8 @@ pub struct EventLoop {
     pub duration_us: AtomicU64,
     /// Of those, in cron.
     pub cron_us: AtomicU64,
+    /// Microseconds of the longest turn.
+    pub longest_us: AtomicU64,
 }
 
 /// How the server is told to end.
@@ -226,6 +234,58 @@ impl Server {
         )
     }
 
+    /// The password of the default user, if it has one.
+    #[must_use]
+    pub fn password(&self) -> Option<Vec<u8>> {
+        settings::password(&self.config.read()).map(<[u8]>::to_vec)
+    }
+
+    /// The identity of the dataset's history, which replicas ask for.
+    #[must_use]
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().clone()
+    }
+
+    /// Begins another history (DEBUG CHANGE-REPL-ID).
+    pub fn change_replication_id(&self, id: String) {
+        *self.replication_id.lock() = id;
+    }
+
+    /// Sets the counters back that CONFIG RESETSTAT names.
+    pub fn reset_counters(&self) {
+        let Counters {
+            connections,
+            rejected,
+            output_limit,
+            input_limit,
+            denied,
+        } = &self.counters;
+        for counter in [connections, rejected, output_limit, input_limit, denied] {
+            counter.store(0, Relaxed);
+        }
+        for traffic in &self.traffic {
+            for counter in [
+                &traffic.input,
+                &traffic.output,
+                &traffic.reads,
+                &traffic.writes,
+            ] {
+                counter.reset();
+            }
+        }
+        let EventLoop {
+            cycles,
+            duration_us,
+            cron_us,
+            longest_us,
+        } = &self.event_loop;
+        for counter in [cycles, duration_us, cron_us, longest_us] {
+            counter.store(0, Relaxed);
+        }
+        self.garbage.freed.store(0, Relaxed);
+        *self.rates.lock() = crate::cron::Rates::default();
+    }
+
     /// Asks the server to end, as SHUTDOWN and SIGTERM do.
     pub fn ask_shutdown(&self) {
         self.shutdown.advance(Stage::Asked);
@@ -251,16 +311,25 @@ impl Server {
         Ok(())
     }
 
-    /// Makes a change that CONFIG SET has prepared, but for the engine's world, which the caller changes with
+    /// Makes the changes of a CONFIG SET, but for the engine's world, which the caller changes with
     /// [`settings::update_world`] while it holds every shard. On an error everything is as before.
     ///
     /// # Errors
-    /// The directive that could not be applied, in Redis' words.
-    pub fn apply(&self, change: Change) -> Result<(), SetError> {
+    /// The directive that is refused or could not be applied, in Redis' words.
+    pub fn set_config(
+        &self,
+        pairs: &[(&[u8], &[u8])],
+        circumstances: Circumstances,
+    ) -> Result<(), SetError> {
         let _one_at_a_time = self.changing.lock();
         // Not locked meanwhile: the main thread, which reads it too, has to answer before this is done.
         let config = self.config.read().clone();
-        let before = settings::tls(&config);
+        let change = config.prepare(pairs, circumstances)?;
+        self.apply(&config, change)
+    }
+
+    fn apply(&self, config: &Config, change: Change) -> Result<(), SetError> {
+        let before = settings::tls(config);
         let touches_tls = change
             .changed()
             .iter()
@@ -278,7 +347,7 @@ impl Server {
                 "Unable to update TLS configuration. Check server logs.",
             ));
         }
-        if let Err(error) = self.apply_sockets(&config, &change) {
+        if let Err(error) = self.apply_sockets(config, &change) {
             if touches_tls && let Err(error) = self.put_tls_in_force(before) {
                 warn!("Failed to restore the TLS configuration: {error}");
             }

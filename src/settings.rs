@@ -21,8 +21,17 @@ pub fn update_world(world: &mut World, config: &Config) {
     settings.bulk_max = config.read(directive::PROTO_MAX_BULK_LEN);
     settings.lazy_expire = config.read(directive::LAZYFREE_LAZY_EXPIRE);
     settings.lazy_server_del = config.read(directive::LAZYFREE_LAZY_SERVER_DEL);
+    world.password_required = password(config).is_some();
     world.maxmemory = config.read(directive::MAXMEMORY);
+    world.latency_tracking = config.read(directive::LATENCY_TRACKING);
     world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
+}
+
+/// The password of the default user; an empty one is none.
+#[must_use]
+pub fn password(config: &Config) -> Option<&[u8]> {
+    let password = config.read(directive::REQUIREPASS);
+    password.filter(|password| !password.is_empty())
 }
 
 /// The databases that there can be: entries and sessions keep the number in 16 bits.
@@ -188,14 +197,10 @@ impl Limits {
         ] {
             place.store(value, Relaxed);
         }
-        let password = config.read(directive::REQUIREPASS);
         let spreads = config.read(directive::WORKER_PLACEMENT) == WorkerPlacement::Spread;
         for (place, value) in [
             (&self.is_protected, config.read(directive::PROTECTED_MODE)),
-            (
-                &self.needs_password,
-                password.is_some_and(|password| !password.is_empty()),
-            ),
+            (&self.needs_password, password(config).is_some()),
             (&self.spreads, spreads),
         ] {
             place.store(value, Relaxed);

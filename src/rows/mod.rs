@@ -1,6 +1,53 @@
-//! The server's own rows of the command table.
+//! The server's own rows of the command table: what concerns connections, configuration and the process.
 
-use engine::EngineCommand;
+mod client;
+mod command;
+mod config;
+mod connection;
+mod debug;
+mod error;
+mod help;
+mod info;
+mod lolwut;
+mod memory;
+mod passwords;
+mod server;
+
+use engine::clients::Peer;
+use engine::{Engine, EngineCommand, SessionCtx};
+
+use crate::Server;
 
 /// Every row of this layer.
-pub(crate) const ALL: &[&EngineCommand] = &[];
+#[must_use]
+pub fn all() -> Vec<&'static EngineCommand> {
+    [
+        connection::COMMANDS,
+        client::COMMANDS,
+        command::COMMANDS,
+        config::COMMANDS,
+        debug::COMMANDS,
+        info::COMMANDS,
+        lolwut::COMMANDS,
+        memory::COMMANDS,
+        server::COMMANDS,
+    ]
+    .concat()
+}
+
+/// The server that a session's engine runs in.
+fn server<'a>(ctx: &SessionCtx<'a>) -> &'a Server {
+    host(ctx.engine)
+}
+
+/// The server that an engine runs in.
+fn host(engine: &Engine) -> &Server {
+    let host: &dyn std::any::Any = &*engine.host;
+    host.downcast_ref()
+        .expect("the rows of the server run inside of it alone")
+}
+
+/// Whether a connection comes from this machine (connIsLocal, Redis 7.2).
+fn is_local(peer: &Peer) -> bool {
+    peer.unix || peer.addr.starts_with("127.") || peer.addr.starts_with("[::1]:")
+}

@@ -4,13 +4,13 @@
 pub(crate) use system::{alloc, alloc_zeroed, dealloc, realloc};
 
 #[cfg(miri)]
-pub use system::collect;
+pub use system::{collect, committed};
 
 #[cfg(not(miri))]
 pub(crate) use mimalloc::{alloc, alloc_zeroed, dealloc, realloc};
 
 #[cfg(not(miri))]
-pub use mimalloc::collect;
+pub use mimalloc::{collect, committed};
 
 #[cfg(not(miri))]
 mod mimalloc {
@@ -75,6 +75,26 @@ mod mimalloc {
         }
     }
 
+    /// Bytes that the allocator has of the operating system and may use without asking again.
+    pub fn committed() -> usize {
+        let mut committed = 0;
+        let ignored = std::ptr::null_mut;
+        // SAFETY: callable at any time from any thread; a null pointer says that the figure is not wanted.
+        unsafe {
+            mi::mi_process_info(
+                ignored(),
+                ignored(),
+                ignored(),
+                ignored(),
+                ignored(),
+                &raw mut committed,
+                ignored(),
+                ignored(),
+            );
+        }
+        committed
+    }
+
     /// Gives memory that is no longer used back to the operating system: that of the calling thread, and what other threads have abandoned.
     /// May take milliseconds.
     pub fn collect() {
@@ -117,6 +137,11 @@ mod system {
     pub(crate) unsafe fn realloc(block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the contract.
         unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    /// Nothing: the system's allocator does not say.
+    pub fn committed() -> usize {
+        0
     }
 
     /// Does nothing: the system's allocator keeps nothing back.

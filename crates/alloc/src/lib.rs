@@ -10,7 +10,7 @@ mod size;
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use backend::collect;
+pub use backend::{collect, committed};
 pub use size::good_size;
 
 /// The allocator to declare as `#[global_allocator]`.

@@ -13,8 +13,11 @@ pub struct KeySpec {
     /// How the keys are counted from there.
     pub find: FindKeys,
     /// What a call of these words does with the keys, where that depends on them (`variable_flags`).
-    pub vary: Option<fn(&[&[u8]]) -> KeyFlags>,
+    pub vary: Option<Vary>,
 }
+
+/// What a call of these words does with its keys.
+pub type Vary = fn(&[&[u8]]) -> KeyFlags;
 
 /// Where a key specification starts to look.
 #[derive(Clone, Copy, Debug)]
@@ -199,7 +202,7 @@ impl KeySpec {
 
     /// The same, with `vary` saying what a call really does with the keys.
     #[must_use]
-    pub const fn varying(self, vary: fn(&[&[u8]]) -> KeyFlags) -> Self {
+    pub const fn varying(self, vary: Vary) -> Self {
         Self {
             vary: Some(vary),
             ..self

@@ -25,8 +25,9 @@ mod value;
 
 pub use config::{Config, Defaults};
 pub use load::{ConfigError, Declaration, Declarations, Origin, Place, Warning};
+pub use numbers::memory as parse_memory;
 pub use reason::Reason;
-pub use rewrite::Users;
+pub use rewrite::{Extent, Users};
 pub use set::{Change, Changed, Circumstances, SetError};
 pub use table::{THEMES, Theme};
 pub use value::Value;

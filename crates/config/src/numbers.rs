@@ -41,7 +41,7 @@ pub(crate) fn lenient(word: &[u8], radix: u32) -> Option<i64> {
 
 /// An amount of memory in bytes: digits and a unit, of which `k`, `m` and `g` count in thousands, `kb`, `mb` and `gb`
 /// in 1024s. No digits at all are zero, as in Redis. Out of range it stays at the limit.
-pub(crate) fn memory(word: &[u8]) -> Option<u64> {
+pub fn memory(word: &[u8]) -> Option<u64> {
     let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, unit) = word.split_at(digits);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {

@@ -20,10 +20,19 @@ pub enum Users<'a> {
     Listed(&'a [Vec<u8>]),
 }
 
+/// How much of the configuration is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What the file has, and what is not the default.
+    Needed,
+    /// Every directive that has a value (DEBUG CONFIG-REWRITE-FORCE-ALL).
+    Everything,
+}
+
 impl Config {
     /// The text of the configuration file, `old` being what stands in it now. Rewriting twice is rewriting once.
-    pub fn rewrite(&self, old: &[u8], users: Users<'_>) -> Vec<u8> {
-        let mut page = Page::new(old);
+    pub fn rewrite(&self, old: &[u8], users: Users<'_>, extent: Extent) -> Vec<u8> {
+        let mut page = Page::new(old, extent);
         for id in directive::all() {
             let row = id.row();
             let default = self
@@ -56,14 +65,16 @@ struct Page {
     /// Where each directive stands, under its first name.
     places: HashMap<Vec<u8>, VecDeque<usize>>,
     signed: bool,
+    extent: Extent,
 }
 
 impl Page {
-    fn new(old: &[u8]) -> Self {
+    fn new(old: &[u8], extent: Extent) -> Self {
         let mut page = Self {
             lines: Vec::new(),
             places: HashMap::new(),
             signed: false,
+            extent,
         };
         if !old.is_empty() {
             // The last line's end begins no further line, or each rewrite would add an empty one.
@@ -102,7 +113,9 @@ impl Page {
             let line = [name.as_bytes(), b" ", &value].concat();
             match places.pop_front() {
                 Some(place) => self.replace(place, line),
-                None if needed == Needed::Always => self.append(line),
+                None if needed == Needed::Always || self.extent == Extent::Everything => {
+                    self.append(line);
+                }
                 None => {}
             }
         }

@@ -133,6 +133,17 @@ impl Engine {
         self.replace_world(&mut held, world);
     }
 
+    /// As [`Engine::change_world`], unless a shard is busy just now; whether it was done.
+    pub fn try_change_world(&self, change: impl FnOnce(&mut World)) -> bool {
+        let Ok(mut held) = self.locks.acquire(&ShardSet::All, Taker::Worker) else {
+            return false;
+        };
+        let mut world = World::clone(&self.world());
+        change(&mut world);
+        self.replace_world(&mut held, world);
+        true
+    }
+
     /// Every shard, waited for on this thread. Not for workers.
     pub fn take_everything(&self) -> Held<'_> {
         loop {

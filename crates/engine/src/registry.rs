@@ -169,19 +169,14 @@ impl Registry {
         if row.subcommands.is_empty() {
             return Ok(row);
         }
-        match argv.get(1) {
-            None => Ok(row),
-            Some(word) => self.subcommand(row, word).map_or_else(
-                || match row.handler {
-                    Handler::Container => Err(CommandError::UnknownSubcommand {
-                        given: (*word).into(),
-                        container: row.word.to_ascii_uppercase(),
-                    }),
-                    _ => Ok(row),
-                },
-                Ok,
-            ),
-        }
+        let Some(word) = argv.get(1) else {
+            return Ok(row);
+        };
+        self.subcommand(row, word)
+            .ok_or_else(|| CommandError::UnknownSubcommand {
+                given: (*word).into(),
+                container: row.word.to_ascii_uppercase(),
+            })
     }
 
     fn add<H: Copy + Into<Handler>>(&mut self, command: &'static Command<H>, parent: Option<u16>) {

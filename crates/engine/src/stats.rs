@@ -1,5 +1,6 @@
 //! Counters of calls, one block a thread, summed when somebody asks.
 
+use crate::latency::{Latency, LatencySum};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// All counters of the process.
@@ -43,6 +44,8 @@ pub struct CallStats {
     pub rejected: Counter,
     /// Calls that answered with an error.
     pub failed: Counter,
+    /// How long they took.
+    pub(crate) latency: Latency,
 }
 
 /// What active expiry does, for INFO stats.
@@ -175,6 +178,23 @@ impl Stats {
         })
     }
 
+    /// How long the calls of one command took; `None` when none was timed.
+    #[must_use]
+    pub fn latency(&self, id: u16) -> Option<LatencySum> {
+        let calls = self
+            .threads
+            .iter()
+            .filter_map(|thread| thread.calls.get(usize::from(id)));
+        LatencySum::of(calls.map(|call| &call.latency))
+    }
+
+    /// Nanoseconds that all calls took together.
+    #[must_use]
+    pub fn command_ns(&self) -> u64 {
+        let calls = self.threads.iter().flat_map(|thread| &thread.calls);
+        calls.map(|call| call.ns.value()).fold(0, u64::wrapping_add)
+    }
+
     /// Sets every counter that CONFIG RESETSTAT names to zero.
     pub fn reset(&self) {
         self.expiry.reset();
@@ -193,6 +213,7 @@ impl Stats {
                 [&call.calls, &call.ns, &call.rejected, &call.failed]
                     .into_iter()
                     .for_each(Counter::reset);
+                call.latency.reset();
             }
         }
     }

@@ -20,6 +20,8 @@ pub struct World {
     pub password_required: bool,
     /// Bytes that the dataset may use; 0 for no limit.
     pub maxmemory: u64,
+    /// `latency-tracking`: whether histograms of the time that calls take are kept.
+    pub latency_tracking: bool,
     /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
     pub active_expire: bool,
     /// `active-expire-effort`, 1 to 10: how much time active expiry may take.
@@ -55,6 +57,7 @@ impl Default for World {
             frozen: false,
             password_required: false,
             maxmemory: 0,
+            latency_tracking: true,
             active_expire: true,
             expire_effort: 1,
             lazy_user_flush: false,

@@ -3,6 +3,7 @@
 use crate::encoding::Kind;
 use crate::expiry::ExpiryIndex;
 use crate::object::Object;
+use crate::random::Random;
 use crate::string::NewString;
 use crate::table::{Fingerprint, HashSeed, Located, Table};
 use entry::{Entry, ValueRef};
@@ -237,6 +238,17 @@ impl Db {
             earliest
         });
         expiry.is_overgrown(*volatile)
+    }
+
+    /// The deadline of some volatile key, as a sample of how long keys live; `None` when there is none, and sometimes
+    /// when the index remembers a key that is gone.
+    pub fn sample_deadline(&self, random: Random<'_>) -> Option<i64> {
+        let fingerprint = self.expiry.sample(random)?;
+        let mut found = None;
+        self.table.visit_fingerprint(fingerprint, |entry| {
+            found = found.or_else(|| entry.expiry())
+        });
+        found
     }
 
     /// Bytes held by the table and the index, without the entries.

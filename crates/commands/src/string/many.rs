@@ -88,6 +88,7 @@ pub(super) const MSETEX: DataCommand = DataCommand {
             first: 1,
             step: 2,
         },
+        vary: None,
     }],
     flags: Flags::DENYOOM.union(Flags::MOVABLEKEYS).union(Flags::WRITE),
     categories: Categories::STRING,

@@ -100,13 +100,24 @@ pub(super) const SET: DataCommand = DataCommand {
             .union(KeyFlags::UPDATE)
             .union(KeyFlags::VARIABLE_FLAGS),
         1,
-    )],
+    )
+    .varying(set_key_flags)],
     flags: Flags::DENYOOM.union(Flags::WRITE),
     categories: Categories::STRING,
     tips: &[],
     subcommands: &[],
     handler: Handler::Write(set),
 };
+
+/// With GET the old value is read as well (setGetKeys, Redis 7.0).
+fn set_key_flags(argv: &[&[u8]]) -> KeyFlags {
+    let options = argv.get(3..).unwrap_or_default();
+    if options.iter().any(|word| word.eq_ignore_ascii_case(b"GET")) {
+        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE)
+    } else {
+        KeyFlags::OW.union(KeyFlags::UPDATE)
+    }
+}
 
 fn set(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
     let (key, value) = (args.key()?, args.bytes()?);

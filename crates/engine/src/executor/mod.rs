@@ -506,7 +506,11 @@ impl Local {
             Ok(Flow::Exec) => self.settle_exec(engine, session, row),
             Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, walk),
             Ok(Flow::Freeze(us)) => match self.freeze(engine) {
-                Ok(()) => Step::Freeze(us),
+                Ok(()) => {
+                    self.running = None;
+                    self.count_time(engine, row.id, us.saturating_mul(1000));
+                    Step::Freeze(us)
+                }
                 Err(hindrance) => {
                     session.pending = Some(Flow::Freeze(us));
                     self.hinder(engine, session, hindrance, || ShardSet::All)
@@ -929,9 +933,15 @@ impl Local {
 
     fn stop_clock(&mut self, engine: &Engine, now_ns: u64) {
         if let Some((row, started)) = self.running.take() {
-            self.stats(engine).calls[usize::from(row)]
-                .ns
-                .add(now_ns.saturating_sub(started));
+            self.count_time(engine, row, now_ns.saturating_sub(started));
+        }
+    }
+
+    fn count_time(&self, engine: &Engine, row: u16, ns: u64) {
+        let call = &self.stats(engine).calls[usize::from(row)];
+        call.ns.add(ns);
+        if self.world.latency_tracking {
+            call.latency.record(ns);
         }
     }
 }

@@ -1,0 +1,712 @@
+//! CLIENT: what connections are called, who they are, and how they are ended, paused and silenced.
+
+use std::sync::Arc;
+
+use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
+use engine::clients::{Client, Names, flag};
+use engine::{EngineCommand, Flow, Handler, Pause, PauseScope, ReplyMode, SessionCtx};
+
+use super::error::RowError;
+use super::help;
+use crate::client_info;
+
+/// The rows of this module.
+pub(super) const COMMANDS: &[&EngineCommand] = &[&CLIENT];
+
+const CLIENT: EngineCommand = EngineCommand {
+    name: "client",
+    group: Group::Connection,
+    since: "2.4.0",
+    summary: "Holds the commands about connections.",
+    complexity: "Depends on the subcommand.",
+    arity: Arity::AtLeast(2),
+    keys: &[],
+    flags: Flags::empty(),
+    categories: Categories::empty(),
+    tips: &[],
+    subcommands: &[
+        &CLIENT_GETNAME,
+        &CLIENT_GETREDIR,
+        &CLIENT_HELP,
+        &CLIENT_ID,
+        &CLIENT_INFO,
+        &CLIENT_KILL,
+        &CLIENT_LIST,
+        &CLIENT_NO_EVICT,
+        &CLIENT_NO_TOUCH,
+        &CLIENT_PAUSE,
+        &CLIENT_REPLY,
+        &CLIENT_SETINFO,
+        &CLIENT_SETNAME,
+        &CLIENT_TRACKINGINFO,
+        &CLIENT_UNBLOCK,
+        &CLIENT_UNPAUSE,
+    ],
+    handler: Handler::Container,
+};
+
+const CLIENT_GETNAME: EngineCommand = EngineCommand {
+    name: "getname",
+    group: Group::Connection,
+    since: "2.6.9",
+    summary: "Tells the name of the connection.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_getname),
+};
+
+fn client_getname(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    let name = ctx.session.client.names.lock().name.clone();
+    if name.is_empty() {
+        return Ok(Reply::Nil.into());
+    }
+    ctx.out().bulk(&name);
+    ctx.written()
+}
+
+const CLIENT_GETREDIR: EngineCommand = EngineCommand {
+    name: "getredir",
+    group: Group::Connection,
+    since: "6.0.0",
+    summary: "Tells which connection gets the invalidations of this one.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_getredir),
+};
+
+/// Tracking is off, and so nothing is redirected.
+fn client_getredir(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    Ok(Reply::Integer(NOT_TRACKING).into())
+}
+
+const NOT_TRACKING: i64 = -1;
+
+const CLIENT_HELP: EngineCommand = EngineCommand {
+    name: "help",
+    group: Group::Connection,
+    since: "5.0.0",
+    summary: "Explains the subcommands.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_help),
+};
+
+fn client_help(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    help::write(ctx, "CLIENT", HELP)
+}
+
+const HELP: help::Lines = &[
+    ("GETNAME", &["The name of this connection."]),
+    (
+        "GETREDIR",
+        &["The id of the connection that gets the invalidations of this one."],
+    ),
+    ("ID", &["The id of this connection."]),
+    ("INFO", &["The line that LIST has for this connection."]),
+    ("KILL <ip:port>", &["End the connection from this address."]),
+    (
+        "KILL <option> <value> [<option> <value> [...]]",
+        &[
+            "End every connection to which all of the options apply:",
+            "* ADDR (<ip:port>|<unixsocket>:0)",
+            "  Its remote address.",
+            "* LADDR (<ip:port>|<unixsocket>:0)",
+            "  Its local address.",
+            "* TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "  Its kind.",
+            "* USER <username>",
+            "  Its user.",
+            "* ID <clientid>",
+            "  Its id.",
+            "* SKIPME (YES|NO)",
+            "  Whether this connection is spared (default: yes).",
+        ],
+    ),
+    (
+        "LIST [options ...]",
+        &[
+            "A line for each connection. Options:",
+            "* TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "  Only those of this kind.",
+            "* ID <clientid> [<clientid> [...]]",
+            "  Only these.",
+        ],
+    ),
+    (
+        "NO-EVICT (ON|OFF)",
+        &["Spare this connection when memory runs short."],
+    ),
+    (
+        "NO-TOUCH (ON|OFF)",
+        &["Leave the access times of keys as they are."],
+    ),
+    (
+        "PAUSE <timeout> [WRITE|ALL]",
+        &["Hold back all commands, or only those that write, for so many milliseconds."],
+    ),
+    (
+        "REPLY (ON|OFF|SKIP)",
+        &["Choose whether this connection gets replies."],
+    ),
+    ("SETNAME <name>", &["Give this connection a name."]),
+    (
+        "SETINFO <option> <value>",
+        &[
+            "Describe the library of this connection:",
+            "* LIB-NAME: what it is called.",
+            "* LIB-VER: its version.",
+        ],
+    ),
+    (
+        "TRACKINGINFO",
+        &["The state of tracking on this connection."],
+    ),
+    (
+        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+        &["End the wait of a blocked connection."],
+    ),
+    ("UNPAUSE", &["End a pause."]),
+];
+
+const CLIENT_ID: EngineCommand = EngineCommand {
+    name: "id",
+    group: Group::Connection,
+    since: "5.0.0",
+    summary: "Tells the id of the connection.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_id),
+};
+
+fn client_id(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    Ok(Reply::Integer(ctx.session.client.id as i64).into())
+}
+
+const CLIENT_INFO: EngineCommand = EngineCommand {
+    name: "info",
+    group: Group::Connection,
+    since: "6.2.0",
+    summary: "Describes the connection.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &["nondeterministic_output"],
+    subcommands: &[],
+    handler: Handler::Session(client_info),
+};
+
+fn client_info(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    let client = Arc::clone(&ctx.session.client);
+    write_lines(ctx, &[client])
+}
+
+const CLIENT_KILL: EngineCommand = EngineCommand {
+    name: "kill",
+    group: Group::Connection,
+    since: "2.4.0",
+    summary: "Ends connections.",
+    complexity: "O(N) in the number of connections",
+    arity: Arity::AtLeast(3),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_kill),
+};
+
+fn client_kill(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    let (filter, old_form) = match args.peek_all() {
+        [address] => (KillFilter::by_address(address), true),
+        _ => (KillFilter::parse(args)?, false),
+    };
+    let own = ctx.session.client.id;
+    let doomed: Vec<_> = ctx
+        .engine
+        .clients
+        .all()
+        .into_iter()
+        .filter(|client| filter.matches(client, own))
+        .collect();
+    doomed
+        .iter()
+        .filter(|client| client.id != own)
+        .for_each(|client| client.inbox.kill());
+    let reply = match (old_form, doomed.len()) {
+        (true, 0) => return Err(RowError::NoSuchClient.into()),
+        (true, _) => Reply::Ok,
+        (false, killed) => Reply::from(killed),
+    };
+    if doomed.iter().any(|client| client.id == own) {
+        Ok(Flow::Close(reply))
+    } else {
+        Ok(reply.into())
+    }
+}
+
+/// Which connections CLIENT KILL ends: those to which every given option applies.
+#[derive(Debug, Default)]
+struct KillFilter {
+    id: Option<u64>,
+    kind: Option<ClientKind>,
+    addr: Option<Box<[u8]>>,
+    laddr: Option<Box<[u8]>>,
+    user: Option<Box<[u8]>>,
+    spares_caller: bool,
+}
+
+impl KillFilter {
+    /// The old form, with which a client can end itself.
+    fn by_address(address: &[u8]) -> Self {
+        Self {
+            addr: Some(address.into()),
+            ..Self::default()
+        }
+    }
+
+    fn parse(mut args: Args<'_>) -> Result<Self, CommandError> {
+        let mut filter = Self {
+            spares_caller: true,
+            ..Self::default()
+        };
+        while let Some(option) = args.next_word() {
+            let value = args.bytes()?;
+            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
+            if is("ID") {
+                filter.id = Some(positive_id(value)?);
+            } else if is("TYPE") {
+                filter.kind = Some(ClientKind::named(value)?);
+            } else if is("ADDR") {
+                filter.addr = Some(value.into());
+            } else if is("LADDR") {
+                filter.laddr = Some(value.into());
+            } else if is("USER") {
+                if value != b"default" {
+                    return Err(RowError::NoSuchUser(value.into()).into());
+                }
+                filter.user = Some(value.into());
+            } else if is("SKIPME") {
+                filter.spares_caller = Args::new(&[value])
+                    .one_of(&[("YES", true), ("NO", false)])
+                    .ok_or(CommandError::Syntax)?;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(filter)
+    }
+
+    fn matches(&self, client: &Client, own: u64) -> bool {
+        let same = |wanted: &Option<Box<[u8]>>, is: &[u8]| {
+            wanted.as_ref().is_none_or(|wanted| **wanted == *is)
+        };
+        same(&self.addr, client.peer.addr.as_bytes())
+            && same(&self.laddr, client.peer.laddr.as_bytes())
+            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.id.is_none_or(|id| id == client.id)
+            && same(&self.user, &client.names.lock().user)
+            && !(self.spares_caller && client.id == own)
+    }
+}
+
+fn positive_id(word: &[u8]) -> Result<u64, CommandError> {
+    let id = resp::number::parse_i64(word).and_then(|id| u64::try_from(id).ok());
+    id.filter(|id| *id > 0)
+        .ok_or_else(|| RowError::ClientIdNotPositive.into())
+}
+
+/// What connections are for. All that there are so far are normal ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientKind {
+    Normal,
+    Replica,
+    Subscriber,
+    Primary,
+}
+
+impl ClientKind {
+    fn named(name: &[u8]) -> Result<Self, CommandError> {
+        let kinds = [
+            ("normal", Self::Normal),
+            ("slave", Self::Replica),
+            ("replica", Self::Replica),
+            ("pubsub", Self::Subscriber),
+            ("master", Self::Primary),
+        ];
+        Args::new(&[name])
+            .one_of(&kinds)
+            .ok_or_else(|| RowError::ClientType(name.into()).into())
+    }
+}
+
+const CLIENT_LIST: EngineCommand = EngineCommand {
+    name: "list",
+    group: Group::Connection,
+    since: "2.4.0",
+    summary: "Describes every connection, or some.",
+    complexity: "O(N) in the number of connections",
+    arity: Arity::AtLeast(2),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &["nondeterministic_output"],
+    subcommands: &[],
+    handler: Handler::Session(client_list),
+};
+
+fn client_list(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let clients = &ctx.engine.clients;
+    let listed = match args.peek_all() {
+        [] => clients.all(),
+        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => match ClientKind::named(kind)? {
+            ClientKind::Normal => clients.all(),
+            ClientKind::Replica | ClientKind::Subscriber | ClientKind::Primary => Vec::new(),
+        },
+        [option, _, ..] if option.eq_ignore_ascii_case(b"ID") => {
+            let _option = args.next_word();
+            let mut listed = Vec::new();
+            while !args.is_empty() {
+                let id = args.int_or(RowError::ClientId.into())?;
+                listed.extend(u64::try_from(id).ok().and_then(|id| clients.find(id)));
+            }
+            listed
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    write_lines(ctx, &listed)
+}
+
+fn write_lines(ctx: &mut SessionCtx<'_>, clients: &[Arc<Client>]) -> Result<Flow, CommandError> {
+    let mut text = String::new();
+    for client in clients {
+        text.push_str(&client_info::line(ctx.engine, client, ctx.now.ms()));
+        text.push('\n');
+    }
+    ctx.out().verbatim(*b"txt", text.as_bytes());
+    ctx.written()
+}
+
+const CLIENT_NO_EVICT: EngineCommand = EngineCommand {
+    name: "no-evict",
+    group: Group::Connection,
+    since: "7.0.0",
+    summary: "Spares the connection when memory runs short.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_no_evict),
+};
+
+fn client_no_evict(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let on = on_or_off(&mut args)?;
+    ctx.session.client.set_flag(flag::NO_EVICT, on);
+    Ok(Reply::Ok.into())
+}
+
+const CLIENT_NO_TOUCH: EngineCommand = EngineCommand {
+    name: "no-touch",
+    group: Group::Connection,
+    since: "7.2.0",
+    summary: "Has commands of the connection leave access times as they are.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_no_touch),
+};
+
+fn client_no_touch(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let on = on_or_off(&mut args)?;
+    ctx.session.no_touch = on;
+    ctx.session.client.set_flag(flag::NO_TOUCH, on);
+    Ok(Reply::Ok.into())
+}
+
+fn on_or_off(args: &mut Args<'_>) -> Result<bool, CommandError> {
+    args.one_of(&[("ON", true), ("OFF", false)])
+        .ok_or(CommandError::Syntax)
+}
+
+const CLIENT_PAUSE: EngineCommand = EngineCommand {
+    name: "pause",
+    group: Group::Connection,
+    since: "3.0.0",
+    summary: "Holds commands back for a while.",
+    complexity: "O(1)",
+    arity: Arity::AtLeast(3),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE)
+        .union(Flags::EVERYTHING),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_pause),
+};
+
+fn client_pause(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    let (timeout, scope) = match args.peek_all() {
+        [timeout] => (timeout, PauseScope::All),
+        [timeout, mode] => {
+            let scopes = [("WRITE", PauseScope::Write), ("ALL", PauseScope::All)];
+            let scope = Args::new(&[mode]).one_of(&scopes);
+            (timeout, scope.ok_or(RowError::PauseMode)?)
+        }
+        _ => return Err(subcommand_error(b"pause")),
+    };
+    let timeout_ms = resp::number::parse_i64(timeout).ok_or(RowError::TimeoutNotInteger)?;
+    if timeout_ms < 0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    let end_ms = match timeout_ms {
+        0 => 0,
+        _ => ctx
+            .now
+            .ms()
+            .checked_add(timeout_ms)
+            .ok_or(CommandError::TimeoutOutOfRange)?,
+    };
+    Ok(Flow::everything(move |held| {
+        held.change_world(|world| {
+            let until_ms = world
+                .pause
+                .map_or(end_ms, |pause| pause.until_ms.max(end_ms));
+            world.pause = Some(Pause { until_ms, scope });
+        });
+        Ok(Reply::Ok)
+    }))
+}
+
+fn subcommand_error(given: &[u8]) -> CommandError {
+    let given = given.into();
+    RowError::Subcommand {
+        given,
+        container: "CLIENT",
+    }
+    .into()
+}
+
+const CLIENT_REPLY: EngineCommand = EngineCommand {
+    name: "reply",
+    group: Group::Connection,
+    since: "3.2.0",
+    summary: "Chooses whether the connection gets replies.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_reply),
+};
+
+fn client_reply(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let modes = [
+        ("ON", ReplyMode::On),
+        ("OFF", ReplyMode::Off),
+        ("SKIP", ReplyMode::SkipNext),
+    ];
+    let mode = args.one_of(&modes).ok_or(CommandError::Syntax)?;
+    let session = &mut *ctx.session;
+    if !(mode == ReplyMode::SkipNext && session.reply == ReplyMode::Off) {
+        session.reply = mode;
+    }
+    let silent = session.reply == ReplyMode::Off;
+    session.client.set_flag(flag::REPLY_OFF, silent);
+    Ok(Reply::Ok.into())
+}
+
+const CLIENT_SETINFO: EngineCommand = EngineCommand {
+    name: "setinfo",
+    group: Group::Connection,
+    since: "7.2.0",
+    summary: "Describes the library that the client uses.",
+    complexity: "O(1)",
+    arity: Arity::Exact(4),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    subcommands: &[],
+    handler: Handler::Session(client_setinfo),
+};
+
+fn client_setinfo(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let (attribute, value) = (args.bytes()?, args.bytes()?);
+    let places: [(&str, Place); 2] = [
+        ("LIB-NAME", |names| &mut names.lib_name),
+        ("LIB-VER", |names| &mut names.lib_ver),
+    ];
+    let place = Args::new(&[attribute])
+        .one_of(&places)
+        .ok_or_else(|| RowError::ClientOption(attribute.into()))?;
+    if !is_printable(value) {
+        return Err(RowError::ClientAttribute(attribute.into()).into());
+    }
+    *place(&mut ctx.session.client.names.lock()) = value.to_vec();
+    Ok(Reply::Ok.into())
+}
+
+const CLIENT_SETNAME: EngineCommand = EngineCommand {
+    name: "setname",
+    group: Group::Connection,
+    since: "2.6.9",
+    summary: "Gives the connection a name.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    subcommands: &[],
+    handler: Handler::Session(client_setname),
+};
+
+fn client_setname(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let name = valid_name(args.bytes()?)?;
+    ctx.session.client.names.lock().name = name.to_vec();
+    Ok(Reply::Ok.into())
+}
+
+/// Where an attribute of CLIENT SETINFO is kept.
+type Place = fn(&mut Names) -> &mut Vec<u8>;
+
+/// `name`, if a connection may be called so: the lines of CLIENT LIST are split at blanks.
+pub(super) fn valid_name(name: &[u8]) -> Result<&[u8], CommandError> {
+    if is_printable(name) {
+        Ok(name)
+    } else {
+        Err(RowError::ClientName.into())
+    }
+}
+
+fn is_printable(text: &[u8]) -> bool {
+    text.iter().all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+const CLIENT_TRACKINGINFO: EngineCommand = EngineCommand {
+    name: "trackinginfo",
+    group: Group::Connection,
+    since: "6.2.0",
+    summary: "Tells the state of tracking on the connection.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_trackinginfo),
+};
+
+fn client_trackinginfo(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    let mut out = ctx.out();
+    out.map(3);
+    out.bulk(b"flags");
+    out.set(1);
+    out.bulk(b"off");
+    out.bulk(b"redirect");
+    out.integer(NOT_TRACKING);
+    out.bulk(b"prefixes");
+    out.array(0);
+    ctx.written()
+}
+
+const CLIENT_UNBLOCK: EngineCommand = EngineCommand {
+    name: "unblock",
+    group: Group::Connection,
+    since: "5.0.0",
+    summary: "Ends the wait of a blocked connection.",
+    complexity: "O(log N) in the number of connections",
+    arity: Arity::AtLeast(3),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_unblock),
+};
+
+/// Nothing waits for a key so far, and the wait for the end of a pause is not ended by this.
+fn client_unblock(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let id = args.bytes()?;
+    if !args.is_empty() {
+        args.one_of(&[("TIMEOUT", ()), ("ERROR", ())])
+            .ok_or(RowError::UnblockReason)?;
+    }
+    if !args.is_empty() {
+        return Err(subcommand_error(b"unblock"));
+    }
+    resp::number::parse_i64(id).ok_or(CommandError::NotInteger)?;
+    Ok(Reply::Integer(0).into())
+}
+
+const CLIENT_UNPAUSE: EngineCommand = EngineCommand {
+    name: "unpause",
+    group: Group::Connection,
+    since: "6.2.0",
+    summary: "Ends a pause.",
+    complexity: "O(N) in the number of connections that wait",
+    arity: Arity::Exact(2),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE)
+        .union(Flags::EVERYTHING),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_unpause),
+};
+
+fn client_unpause(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    Ok(Flow::everything(|held| {
+        held.change_world(|world| world.pause = None);
+        Ok(Reply::Ok)
+    }))
+}

@@ -1,0 +1,142 @@
+//! The errors of the server's own commands, and their exact text.
+
+use std::borrow::Cow;
+
+use commands::{CommandError, printable};
+
+/// An error reply of a command of this layer. Every variant's text is Redis' own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RowError {
+    ProtocolVersion,
+    UnsupportedProtocol,
+    HelloOption(Box<[u8]>),
+    HelloUnauthenticated,
+    WrongPassword,
+    NoPasswordConfigured,
+    NotBetween(i64, i64),
+    ClientName,
+    ClientAttribute(Box<[u8]>),
+    ClientOption(Box<[u8]>),
+    ClientType(Box<[u8]>),
+    ClientId,
+    ClientIdNotPositive,
+    NoSuchUser(Box<[u8]>),
+    NoSuchClient,
+    UnblockReason,
+    PauseMode,
+    TimeoutNotInteger,
+    NoSuchCommand,
+    NoKeys,
+    CommandArity,
+    CommandArguments,
+    /// CONFIG SET is refused, in the words of the configuration.
+    ConfigSet(String),
+    NoConfigFile,
+    /// CONFIG REWRITE failed, in the words of the system.
+    Rewrite(String),
+    DebugDenied,
+    DebugProtocol,
+    DebugDatabase,
+    DebugNoTable,
+    DebugNotString,
+    DebugThreshold,
+    DebugPush,
+    NoShutdown,
+    /// Nothing in the container matches this word with so many arguments behind it.
+    Subcommand {
+        given: Box<[u8]>,
+        container: &'static str,
+    },
+}
+
+impl RowError {
+    fn text(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::ProtocolVersion => "ERR Protocol version is not an integer or out of range",
+            Self::UnsupportedProtocol => "NOPROTO unsupported protocol version",
+            Self::HelloUnauthenticated => {
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
+                 AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+                 version at the same time"
+            }
+            Self::WrongPassword => "WRONGPASS invalid username-password pair or user is disabled.",
+            Self::NoPasswordConfigured => {
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure \
+                 your configuration is correct?"
+            }
+            Self::ClientName => {
+                "ERR Client names cannot contain spaces, newlines or special characters."
+            }
+            Self::ClientId => "ERR Invalid client ID",
+            Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
+            Self::NoSuchClient => "ERR No such client",
+            Self::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            Self::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
+            Self::TimeoutNotInteger => "ERR timeout is not an integer or out of range",
+            Self::NoSuchCommand => "ERR Invalid command specified",
+            Self::NoKeys => "ERR The command has no key arguments",
+            Self::CommandArity => "ERR Invalid number of arguments specified for command",
+            Self::CommandArguments => "ERR Invalid arguments specified for command",
+            Self::NoConfigFile => "ERR The server is running without a config file",
+            Self::DebugDenied => {
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run \
+                 it from a local connection, otherwise you need to set this option in the configuration file, and \
+                 then restart the server."
+            }
+            Self::DebugProtocol => {
+                "ERR Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+            }
+            Self::DebugDatabase => "ERR Out of range database",
+            Self::DebugNoTable => {
+                "ERR The value stored at the specified key is not represented using an hash table"
+            }
+            Self::DebugNotString => "ERR Not an sds encoded string.",
+            Self::DebugThreshold => {
+                "ERR argument must be a memory value bigger than 1 and smaller than 4gb"
+            }
+            Self::DebugPush => "ERR RESP2 is not supported by this command",
+            Self::NoShutdown => "ERR No shutdown in progress.",
+            Self::HelloOption(option) => {
+                return format!("ERR Syntax error in HELLO option '{}'", shown(option)).into();
+            }
+            Self::NotBetween(min, max) => {
+                return format!("ERR value is out of range, value must between {min} and {max}")
+                    .into();
+            }
+            Self::ClientAttribute(name) => {
+                return format!(
+                    "ERR {} cannot contain spaces, newlines or special characters.",
+                    shown(name)
+                )
+                .into();
+            }
+            Self::ClientOption(option) => {
+                return format!("ERR Unrecognized option '{}'", shown(option)).into();
+            }
+            Self::ClientType(kind) => {
+                return format!("ERR Unknown client type '{}'", shown(kind)).into();
+            }
+            Self::NoSuchUser(name) => return format!("ERR No such user '{}'", shown(name)).into(),
+            Self::ConfigSet(words) => return format!("ERR {words}").into(),
+            Self::Rewrite(words) => return format!("ERR Rewriting config file: {words}").into(),
+            Self::Subcommand { given, container } => {
+                let given = printable(given, 128);
+                return format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {container} HELP."
+                )
+                .into();
+            }
+        })
+    }
+}
+
+fn shown(word: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(word)
+}
+
+impl From<RowError> for CommandError {
+    fn from(error: RowError) -> Self {
+        Self::Above(error.text())
+    }
+}

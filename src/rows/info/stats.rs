@@ -1,0 +1,182 @@
+//! INFO persistence, stats and debug.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::View;
+use super::report::Report;
+use crate::server::Traffic;
+
+/// INFO persistence: nothing is written, and so nothing has failed.
+pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
+    report.zeros(&[
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ]);
+    report.fraction("current_fork_perc", 0.0);
+    report.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
+    report.field(
+        "rdb_changes_since_last_save",
+        view.engine.stats.sum(|thread| &thread.dirty),
+    );
+    report.field("rdb_bgsave_in_progress", 0);
+    let started_s = view.server.started.unix_us.div_euclid(1_000_000);
+    report.field("rdb_last_save_time", started_s);
+    report.field("rdb_last_bgsave_status", "ok");
+    report.field("rdb_last_bgsave_time_sec", -1);
+    report.field("rdb_current_bgsave_time_sec", -1);
+    report.zeros(&[
+        "rdb_saves",
+        "rdb_last_cow_size",
+        "rdb_last_load_keys_expired",
+        "rdb_last_load_keys_loaded",
+        "aof_enabled",
+        "aof_rewrite_in_progress",
+        "aof_rewrite_scheduled",
+    ]);
+    report.field("aof_last_rewrite_time_sec", -1);
+    report.field("aof_current_rewrite_time_sec", -1);
+    report.field("aof_last_bgrewrite_status", "ok");
+    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
+    report.field("aof_last_write_status", "ok");
+    report.zeros(&[
+        "aof_last_cow_size",
+        "module_fork_in_progress",
+        "module_fork_last_cow_size",
+    ]);
+}
+
+pub(super) fn stats(report: &mut Report, view: &View<'_>) {
+    traffic(report, view);
+    keys(report, view);
+    report.zeros(&[
+        "pubsub_channels",
+        "pubsub_patterns",
+        "pubsubshard_channels",
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+        "unexpected_error_replies",
+    ]);
+    let errors = view.engine.stats.sum(|thread| &thread.errors);
+    report.field("total_error_replies", errors);
+    report.field("dump_payload_sanitizations", 0);
+    work(report, view);
+    let denied = view.server.counters.denied.load(Relaxed);
+    report.field("acl_access_denied_auth", denied);
+    report.zeros(&[
+        "acl_access_denied_cmd",
+        "acl_access_denied_key",
+        "acl_access_denied_channel",
+    ]);
+}
+
+fn sum(view: &View<'_>, count: fn(&Traffic) -> u64) -> u64 {
+    view.server.traffic.iter().map(count).sum()
+}
+
+fn traffic(report: &mut Report, view: &View<'_>) {
+    let counters = &view.server.counters;
+    report.field(
+        "total_connections_received",
+        counters.connections.load(Relaxed),
+    );
+    let commands = view.engine.stats.sum(|thread| &thread.commands);
+    report.field("total_commands_processed", commands);
+    let rates = view.server.rates.lock();
+    let kilobytes = |rate: &crate::cron::Rate| rate.per_second() as f64 / 1024.0;
+    report.field("instantaneous_ops_per_sec", rates.commands.per_second());
+    report.field(
+        "total_net_input_bytes",
+        sum(view, |traffic| traffic.input.value()),
+    );
+    report.field(
+        "total_net_output_bytes",
+        sum(view, |traffic| traffic.output.value()),
+    );
+    report.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    report.fraction("instantaneous_input_kbps", kilobytes(&rates.input));
+    report.fraction("instantaneous_output_kbps", kilobytes(&rates.output));
+    report.fraction("instantaneous_input_repl_kbps", 0.0);
+    report.fraction("instantaneous_output_repl_kbps", 0.0);
+    report.field("rejected_connections", counters.rejected.load(Relaxed));
+    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+}
+
+fn keys(report: &mut Report, view: &View<'_>) {
+    let stats = &view.engine.stats;
+    report.field("expired_keys", stats.sum(|thread| &thread.expired));
+    report.fraction("expired_stale_perc", 0.0);
+    report.zeros(&[
+        "expired_time_cap_reached_count",
+        "expire_cycle_cpu_milliseconds",
+        "evicted_keys",
+        "evicted_clients",
+        "total_eviction_exceeded_time",
+        "current_eviction_exceeded_time",
+    ]);
+    report.field("keyspace_hits", stats.sum(|thread| &thread.hits));
+    report.field("keyspace_misses", stats.sum(|thread| &thread.misses));
+}
+
+/// Reads, writes, and turns of the loop that runs cron: workers turn only when there is something to do.
+fn work(report: &mut Report, view: &View<'_>) {
+    let event_loop = &view.server.event_loop;
+    report.field(
+        "total_reads_processed",
+        sum(view, |traffic| traffic.reads.value()),
+    );
+    report.field(
+        "total_writes_processed",
+        sum(view, |traffic| traffic.writes.value()),
+    );
+    report.zeros(&[
+        "io_threaded_reads_processed",
+        "io_threaded_writes_processed",
+        "reply_buffer_shrinks",
+        "reply_buffer_expands",
+    ]);
+    report.field("eventloop_cycles", event_loop.cycles.load(Relaxed));
+    report.field(
+        "eventloop_duration_sum",
+        event_loop.duration_us.load(Relaxed),
+    );
+    report.field(
+        "eventloop_duration_cmd_sum",
+        view.engine.stats.command_ns() / 1000,
+    );
+    let rates = view.server.rates.lock();
+    let cycles = rates.cycles.per_second();
+    report.field("instantaneous_eventloop_cycles_per_sec", cycles);
+    let us = rates.cycle_us.per_second();
+    report.field(
+        "instantaneous_eventloop_duration_usec",
+        us.checked_div(cycles).unwrap_or(0),
+    );
+}
+
+/// INFO debug, which only its name brings about.
+pub(super) fn debug(report: &mut Report, view: &View<'_>) {
+    let event_loop = &view.server.event_loop;
+    report.field("eventloop_duration_aof_sum", 0);
+    report.field(
+        "eventloop_duration_cron_sum",
+        event_loop.cron_us.load(Relaxed),
+    );
+    report.field(
+        "eventloop_duration_max",
+        event_loop.longest_us.load(Relaxed),
+    );
+}
