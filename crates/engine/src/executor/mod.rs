@@ -445,7 +445,7 @@ impl Local {
             Handler::Read(run) => run(
                 &mut ReadCtx {
                     space: ReadSpace::new(space),
-                    out: session.writer(&mut self.muted),
+                    out,
                     call,
                 },
                 args,
@@ -453,7 +453,7 @@ impl Local {
             Handler::Write(run) => run(
                 &mut WriteCtx {
                     space: WriteSpace::new(space),
-                    out: session.writer(&mut self.muted),
+                    out,
                     call,
                 },
                 args,
