@@ -8,6 +8,7 @@ use engine::{Flow, Holding, SessionCtx, ShardSet};
 use resp::number::format_double;
 use sha1::{Digest as _, Sha1};
 use store::item::Spelling;
+use store::stream::{Direction, StreamId};
 use store::{Entry, Item, Kind, Object, object_of, string_of};
 
 /// A signature in the making.
@@ -61,6 +62,16 @@ impl Digest {
                     self.xor(&element.0);
                 }
             }
+            Some(Object::Stream(stream)) => {
+                let all = (StreamId::MIN, StreamId::MAX);
+                for entry in stream.entries.range(all.0, all.1, Direction::Forward) {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    for (field, value) in entry.fields {
+                        self.mix_item(field);
+                        self.mix_item(value);
+                    }
+                }
+            }
             Some(Object::String(_)) | None => {
                 if let Some(string) = string_of(entry) {
                     self.mix_item(string);
@@ -85,6 +96,7 @@ fn type_number(kind: Kind) -> u32 {
         Kind::Set => 2,
         Kind::ZSet => 3,
         Kind::Hash => 4,
+        Kind::Stream => 6,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use commands::{Args, CommandError, Reply};
 use engine::{Flow, Holding, Session, SessionCtx, ShardSet};
+use store::stream::{Direction, StreamId};
 use store::table::TableStats;
 use store::{Encoding, Entry, Item, Object, object_of, string_of};
 
@@ -93,6 +94,19 @@ fn serialized_len(entry: &Entry<Object>) -> usize {
                 .iter()
                 .map(|(field, value)| element(field) + element(value));
             length_len(hash.len()) + pairs.sum::<usize>()
+        }
+        Some(Object::Stream(stream)) => {
+            /// An id as two numbers of 64 bits.
+            const ID: usize = 16;
+            let all = (StreamId::MIN, StreamId::MAX);
+            let entries = stream.entries.range(all.0, all.1, Direction::Forward);
+            let lens = entries.map(|entry| {
+                let pairs = entry.fields;
+                ID + pairs
+                    .map(|(field, value)| element(field) + element(value))
+                    .sum::<usize>()
+            });
+            length_len(stream.len()) + lens.sum::<usize>()
         }
         Some(Object::String(_)) | None => string_of(entry).map_or(0, element),
     }
