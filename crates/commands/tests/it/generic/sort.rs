@@ -133,3 +133,70 @@ fn wrong_calls() {
         ",
     );
 }
+#[test]
+fn constant_patterns_leave_the_order() {
+    check(
+        "
+        > RPUSH l c a b
+        < :3
+        > ZADD z 1 c 2 a 3 b
+        < :3
+        > SORT l BY nosort
+        < [\"c\", \"a\", \"b\"]
+        > SORT l BY nosort DESC
+        < [\"b\", \"a\", \"c\"]
+        > SORT l BY nosort DESC LIMIT 1 5
+        < [\"a\", \"c\"]
+        > SORT l BY nosort LIMIT 1 1
+        < [\"a\"]
+        > SORT l BY nosort LIMIT 5 1
+        < []
+        > SORT z BY nosort
+        < [\"c\", \"a\", \"b\"]
+        > SORT z BY nosort DESC
+        < [\"b\", \"a\", \"c\"]
+        > SORT z BY nosort DESC LIMIT 0 2
+        < [\"b\", \"a\"]
+        > SORT z BY nosort LIMIT 2 -1
+        < [\"b\"]
+        > SORT z BY nosort BY w_* GET #
+        < [\"c\", \"a\", \"b\"]
+        > SORT z ALPHA
+        < [\"a\", \"b\", \"c\"]
+        ",
+    );
+}
+
+#[test]
+fn results_are_stored_as_lists() {
+    check(
+        "
+        > SADD s c a b
+        < :3
+        > SORT s BY nosort STORE d
+        < :3
+        > LRANGE d 0 -1
+        < [\"a\", \"b\", \"c\"]
+        > SET w_a 1 EX 10
+        < +OK
+        > SORT s ALPHA GET w_* GET # STORE w_a
+        < :6
+        > LRANGE w_a 0 -1
+        < [\"1\", \"a\", \"\", \"b\", \"\", \"c\"]
+        > TTL w_a
+        < :-1
+        > SORT s ALPHA STORE one STORE two
+        < :3
+        > EXISTS one two
+        < :1
+        > SORT nokey STORE d
+        < :0
+        > EXISTS d
+        < :0
+        > SORT s ALPHA DESC STORE s
+        < :3
+        > TYPE s
+        < +list
+        ",
+    );
+}
