@@ -29,7 +29,7 @@ fn concurrent_histories_are_linearizable() {
         assert_eq!(
             check_history(&history),
             Verdict::Linearizable,
-            "seed {seed}: {history:#?}"
+            "seed {seed}:\n{history}"
         );
     }
 }

@@ -33,6 +33,31 @@ pub struct Operation {
     pub returned: u64,
 }
 
+impl std::fmt::Display for History {
+    /// One line an operation, by the instants of their calls.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut operations: Vec<&Operation> = self.operations.iter().collect();
+        operations.sort_unstable_by_key(|operation| operation.called);
+        for operation in operations {
+            let calls: Vec<String> = operation.calls.iter().map(|call| call.join(" ")).collect();
+            let Operation {
+                client,
+                called,
+                returned,
+                replies,
+                observed,
+                ..
+            } = operation;
+            writeln!(
+                f,
+                "{called:4}..{returned:4} #{client} {} -> {replies:?} {observed:?}",
+                calls.join("; ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
 /// What a history came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -66,6 +66,9 @@ impl Model {
                     "+OK".into()
                 }
             },
+            ["COPY", from, to] if from == to => {
+                "-ERR source and destination objects are the same".into()
+            }
             ["COPY", from, to] => {
                 let copied = self
                     .keys
