@@ -92,6 +92,13 @@ impl Hash {
         }
     }
 
+    /// Takes the table form if about `count` fields are expected and that is too many for the packed one.
+    pub fn expect(&mut self, tuning: &Tuning, count: usize) {
+        if count > tuning.hash_max_listpack_entries {
+            self.become_table(tuning);
+        }
+    }
+
     /// Sets a field; true when it is new.
     pub fn set(&mut self, tuning: &Tuning, field: &[u8], value: &[u8]) -> bool {
         if let Form::Packed(pack) = &self.form

@@ -37,7 +37,7 @@ pub use entry::{Entry, ValueRef};
 pub use hash::Hash;
 pub use intset::Intset;
 pub use item::{Item, Needle, parse_integer};
-pub use list::List;
+pub use list::{List, ListLoader, ListNode};
 pub use listpack::Listpack;
 pub use object::{Object, string_encoding};
 pub use set::Set;

@@ -13,7 +13,7 @@ pub use quicklist::Items;
 
 use crate::encoding::Encoding;
 use crate::item::{Item, Needle, Spelling};
-use crate::listpack::{Buffer, Listpack, Place, View};
+use crate::listpack::{Buffer, Depth, Listpack, Place, View, validate};
 use crate::tuning::Tuning;
 use limit::Limit;
 use node::{Node, NodeItems};
@@ -345,22 +345,11 @@ impl List {
         small.into_iter().chain(quick)
     }
 
-    /// A list of the nodes of an RDB file. Nodes without elements are left out; malformed ones end where they cease to make sense. A list of one
-    /// node that is small enough takes the small form.
+    /// A list of the nodes of an RDB file; see [`ListLoader`].
     pub fn from_nodes<'a>(tuning: &Tuning, nodes: impl Iterator<Item = ListNode<'a>>) -> Self {
-        let mut list = Quicklist::new(tuning.list_max_listpack_size);
-        for node in nodes {
-            match node {
-                ListNode::Packed(view) => list.append_pack(view.iter().collect()),
-                ListNode::Plain(element) => list.append_plain(element),
-            }
-        }
-        let limit = Limit::of(tuning.list_max_listpack_size);
-        let mut list = Self {
-            form: Form::Quick(Box::new(list)),
-        };
-        list.become_small_if(|bytes, elements| limit.holds(bytes, elements));
-        list
+        let mut loader = ListLoader::new(tuning);
+        nodes.for_each(|node| loader.append(node));
+        loader.finish(tuning)
     }
 
     fn remove_at_end(&mut self, end: End, count: usize) {
@@ -423,6 +412,54 @@ pub enum ListNode<'a> {
     Packed(View<'a>),
     /// One large element.
     Plain(&'a [u8]),
+}
+
+/// A list under way, of nodes as they are read from an RDB file one after the other.
+#[derive(Debug)]
+pub struct ListLoader {
+    list: Quicklist,
+}
+
+impl ListLoader {
+    /// A list without nodes yet.
+    pub fn new(tuning: &Tuning) -> Self {
+        Self {
+            list: Quicklist::new(tuning.list_max_listpack_size),
+        }
+    }
+
+    /// Adds a node at the tail. One without elements is left out; a malformed one ends where it ceases to make sense.
+    pub fn append(&mut self, node: ListNode<'_>) {
+        match node {
+            ListNode::Plain(element) => self.list.append_plain(element),
+            ListNode::Packed(view) => {
+                let sound = validate(view.bytes(), Depth::Entries);
+                let whole = sound.then(|| Listpack::from_bytes(view.bytes())).flatten();
+                let pack = whole.unwrap_or_else(|| view.iter().collect());
+                self.list.append_pack(pack);
+            }
+        }
+    }
+
+    /// Number of elements so far.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is no element yet.
+    pub fn is_empty(&self) -> bool {
+        self.list.len() == 0
+    }
+
+    /// The list. One of a single node that is small enough takes the small form.
+    pub fn finish(self, tuning: &Tuning) -> List {
+        let limit = Limit::of(tuning.list_max_listpack_size);
+        let mut list = List {
+            form: Form::Quick(Box::new(self.list)),
+        };
+        list.become_small_if(|bytes, elements| limit.holds(bytes, elements));
+        list
+    }
 }
 
 impl Default for List {
