@@ -260,3 +260,44 @@ fn a_long_list_takes_what_its_bytes_take() {
         assert!(each < payload as f64 / 100_000.0 + 2.5, "{each}");
     }
 }
+
+#[test]
+fn rotation_moves_an_element_between_the_ends_in_both_forms() {
+    for fill in [-2, 4] {
+        let tuning = Tuning {
+            list_max_listpack_size: fill,
+            ..Tuning::default()
+        };
+        for (from, to, expected) in [
+            (End::Head, End::Tail, [b"b", b"c", b"d", b"e", b"f", b"a"]),
+            (End::Tail, End::Head, [b"f", b"a", b"b", b"c", b"d", b"e"]),
+            (End::Head, End::Head, [b"a", b"b", b"c", b"d", b"e", b"f"]),
+            (End::Tail, End::Tail, [b"a", b"b", b"c", b"d", b"e", b"f"]),
+        ] {
+            let mut list = List::new();
+            list.push_all(
+                &tuning,
+                End::Tail,
+                [&b"a"[..], b"b", b"c", b"d", b"e", b"f"].into_iter(),
+            );
+            let shown = list.rotate(&tuning, from, to, |item| item.to_vec());
+            assert_eq!(
+                shown,
+                Some(if from == End::Head { b"a" } else { b"f" }.to_vec())
+            );
+            let elements: Vec<_> = list.iter().map(|item| item.to_vec()).collect();
+            assert_eq!(elements, expected.map(|element| element.to_vec()));
+        }
+    }
+    let mut one = List::new();
+    one.push(&Tuning::default(), End::Tail, b"12");
+    one.rotate(&Tuning::default(), End::Head, End::Tail, |_| ());
+    assert_eq!(
+        (one.len(), one.peek(End::Head)),
+        (1, Some(Item::Integer(12)))
+    );
+    assert_eq!(
+        List::new().rotate(&Tuning::default(), End::Head, End::Tail, |_| ()),
+        None
+    );
+}
