@@ -236,6 +236,15 @@ impl CommandError {
 }
 
 impl CommandError {
+    /// The text when it is EXEC that is refused with this error (execCommandAbort, Redis 7.2): whatever the reason, clients
+    /// learn that the transaction is over.
+    #[must_use]
+    pub fn text_of_refused_exec(&self) -> String {
+        let text = self.text();
+        let reason = text.strip_prefix("ERR ").unwrap_or(&text);
+        format!("EXECABORT Transaction discarded because of: {reason}")
+    }
+
     /// The error of a call whose command does not exist (commandCheckExistence, Redis 7.2): the name and the first
     /// arguments, 128 bytes of each at most.
     #[must_use]

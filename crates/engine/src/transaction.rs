@@ -348,6 +348,17 @@ pub fn abandon(ctx: &mut SessionCtx<'_>, reply: Reply) -> Flow {
     forget_watches(ctx, Ok(reply))
 }
 
+/// Forgets all watched keys of a session whose EXEC was refused, and answers with the error of this text.
+pub(crate) fn refuse_exec(session: &Session, engine: &Engine, text: String) -> Flow {
+    let shards = session.watches.shards(&engine.locks);
+    let answer = move |held: &mut Holding<'_>| {
+        end_watches(held);
+        held.out().error(text.as_bytes());
+        Ok(Reply::Written)
+    };
+    Flow::Hold(shards, Box::new(answer))
+}
+
 /// Forgets all watched keys of the session; their shards are held.
 pub(crate) fn end_watches(held: &mut Holding<'_>) {
     let Watches { keys, mark } = std::mem::take(&mut held.session.watches);

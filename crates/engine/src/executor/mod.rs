@@ -18,7 +18,7 @@ use crate::registry::Row;
 use crate::session::{ReplyMode, Session};
 use crate::session_ctx::SessionCtx;
 use crate::stats::ThreadStats;
-use crate::transaction::{end_watches, publish, queue};
+use crate::transaction::{end_watches, publish, queue, refuse_exec};
 use crate::walk::{Progress, Walk};
 use crate::world::World;
 use bytes::Bytes;
@@ -893,17 +893,22 @@ impl Local {
         row: Option<&Row>,
         error: &CommandError,
     ) -> Step {
-        let text = error.text();
-        self.count_error(engine, &text);
         if let Some(row) = row {
             self.stats(engine).calls[usize::from(row.id)]
                 .rejected
                 .add(1);
+            if row.flags.contains(Flags::RUNS_TRANSACTION) {
+                let text = error.text_of_refused_exec();
+                self.count_error(engine, &text);
+                session.transaction = None;
+                publish(session);
+                let flow = refuse_exec(session, engine, text);
+                return self.settle(engine, session, row, Ok(flow));
+            }
         }
-        if row.is_some_and(|row| row.flags.contains(Flags::RUNS_TRANSACTION)) {
-            session.transaction = None;
-            publish(session);
-        } else if let Some(transaction) = session.transaction.as_mut() {
+        let text = error.text();
+        self.count_error(engine, &text);
+        if let Some(transaction) = session.transaction.as_mut() {
             transaction.failed = true;
         }
         self.writer(session).error(text.as_bytes());

@@ -3,3 +3,4 @@
 mod expire;
 mod keyspace;
 mod pubsub;
+mod transaction;
