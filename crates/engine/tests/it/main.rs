@@ -4,3 +4,4 @@ mod expire;
 mod keyspace;
 mod pubsub;
 mod transaction;
+mod watch;

@@ -16,7 +16,7 @@ use store::HashSeed;
 pub struct Shape {
     /// Clients, each on a thread of its own.
     pub clients: usize,
-    /// Commands of each client; a transaction counts as one.
+    /// Operations of each client, one more when the last is a transaction, which reads first.
     pub commands: usize,
 }
 
@@ -83,7 +83,9 @@ pub fn run_history(seed: u64, shape: Shape) -> History {
             let start = &start;
             scope.spawn(move || {
                 start.wait();
-                (0..shape.commands).for_each(|_| client.act());
+                while client.operations.len() < shape.commands {
+                    client.act();
+                }
                 client.operations
             })
         };
