@@ -23,6 +23,8 @@ pub fn update_world(world: &mut World, config: &Config) {
     settings.lazy_server_del = config.read(directive::LAZYFREE_LAZY_SERVER_DEL);
     world.password_required = password(config).is_some();
     world.maxmemory = config.read(directive::MAXMEMORY);
+    let effort = config.read(directive::ACTIVE_EXPIRE_EFFORT);
+    world.expire_effort = u8::try_from(effort).unwrap_or(1);
     world.latency_tracking = config.read(directive::LATENCY_TRACKING);
     world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
 }

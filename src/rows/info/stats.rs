@@ -118,10 +118,10 @@ fn traffic(report: &mut Report, view: &View<'_>) {
 fn keys(report: &mut Report, view: &View<'_>) {
     let stats = &view.engine.stats;
     report.field("expired_keys", stats.sum(|thread| &thread.expired));
-    report.fraction("expired_stale_perc", 0.0);
+    report.fraction("expired_stale_perc", stats.expiry.stale_percent());
+    report.field("expired_time_cap_reached_count", stats.expiry.capped());
+    report.field("expire_cycle_cpu_milliseconds", stats.expiry.ms());
     report.zeros(&[
-        "expired_time_cap_reached_count",
-        "expire_cycle_cpu_milliseconds",
         "evicted_keys",
         "evicted_clients",
         "total_eviction_exceeded_time",
