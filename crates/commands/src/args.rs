@@ -8,13 +8,28 @@ use crate::error::CommandError;
 #[derive(Clone, Debug)]
 pub struct Args<'a> {
     words: &'a [&'a [u8]],
+    name: &'a [u8],
 }
 
 impl<'a> Args<'a> {
     /// Arguments over the words that are left to read.
     #[must_use]
     pub fn new(words: &'a [&'a [u8]]) -> Self {
-        Self { words }
+        Self { words, name: b"" }
+    }
+
+    /// The arguments of a whole call whose command's name is `name_words` words.
+    #[must_use]
+    pub fn of_call(argv: &'a [&'a [u8]], name_words: usize) -> Self {
+        let (names, words) = argv.split_at(name_words.min(argv.len()));
+        let name = names.last().copied().unwrap_or_default();
+        Self { words, name }
+    }
+
+    /// The command's name, a subcommand's its own word only, as the client spelled it.
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
+        self.name
     }
 
     /// How many words are left.
@@ -150,6 +165,18 @@ impl<'a> Args<'a> {
             return Err(CommandError::TimeoutNegative);
         }
         Ok((ms > 0.0).then_some(ms as i64))
+    }
+
+    /// The next word as a timeout in milliseconds; `None` for 0, which is never (getTimeoutFromObjectOrReply, Redis 7.2).
+    pub fn timeout_ms(&mut self, now_ms: i64) -> Result<Option<i64>, CommandError> {
+        let ms = self.int_or(CommandError::TimeoutNotInteger)?;
+        if ms < 0 {
+            return Err(CommandError::TimeoutNegative);
+        }
+        if ms > i64::MAX - now_ms {
+            return Err(CommandError::TimeoutOutOfRange);
+        }
+        Ok((ms > 0).then_some(ms))
     }
 
     /// Reads the next word when it is `flag`, whatever its case.

@@ -1,10 +1,11 @@
 //! The errors that a command can answer with, and their exact text.
 
+use crate::stream::StreamError;
 use std::borrow::Cow;
 
 /// An error reply. The connection lives on.
 ///
-/// Every variant's text is Redis' own ([`CommandError::text`] is the only place that has it).
+/// Every variant's text is Redis' own ([`CommandError::text`] is the only place that has it, but for [`StreamError::text`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the text of each variant stands in `text`")]
 pub enum CommandError {
@@ -48,6 +49,7 @@ pub enum CommandError {
     SameObject,
     InvalidCursor,
     TimeoutNotFloat,
+    TimeoutNotInteger,
     TimeoutNegative,
     TimeoutOutOfRange,
     MustBePositive,
@@ -96,6 +98,13 @@ pub enum CommandError {
     },
     /// An error of a layer above, in the words of that layer's own table of errors.
     Above(Cow<'static, str>),
+    /// An error of the stream commands.
+    Stream(StreamError),
+    /// A subcommand whose arguments are not what it takes (addReplySubcommandSyntaxError, Redis 7.2).
+    SubcommandSyntax {
+        given: Box<[u8]>,
+        container: &'static str,
+    },
     /// A subcommand that the container of this name does not have.
     UnknownSubcommand {
         given: Box<[u8]>,
@@ -154,6 +163,7 @@ impl CommandError {
             Self::SameObject => "ERR source and destination objects are the same",
             Self::InvalidCursor => "ERR invalid cursor",
             Self::TimeoutNotFloat => "ERR timeout is not a float or out of range",
+            Self::TimeoutNotInteger => "ERR timeout is not an integer or out of range",
             Self::TimeoutNegative => "ERR timeout is negative",
             Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::MustBePositive => "ERR value is out of range, must be positive",
@@ -227,6 +237,14 @@ impl CommandError {
                     .into();
             }
             Self::Above(text) => return text.clone(),
+            Self::Stream(error) => return error.text(),
+            Self::SubcommandSyntax { given, container } => {
+                let given = printable(given, 128);
+                return format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {container} HELP."
+                )
+                .into();
+            }
             Self::UnknownSubcommand { given, container } => {
                 let given = printable(given, 128);
                 return format!("ERR unknown subcommand '{given}'. Try {container} HELP.").into();
@@ -264,6 +282,12 @@ impl CommandError {
             name: printable(name, 128),
             words,
         }
+    }
+}
+
+impl From<StreamError> for CommandError {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
     }
 }
 

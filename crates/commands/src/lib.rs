@@ -21,6 +21,7 @@ mod scan;
 pub mod set;
 mod space;
 pub mod span;
+pub mod stream;
 pub mod string;
 mod write_item;
 pub mod zset;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<&'static DataCommand> {
         hash::COMMANDS,
         list::COMMANDS,
         set::COMMANDS,
+        stream::COMMANDS,
         string::COMMANDS,
         zset::COMMANDS,
     ]

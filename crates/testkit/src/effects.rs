@@ -91,8 +91,7 @@ impl Alone {
     fn call(&mut self, settings: &Settings, line: &str) -> String {
         let words = resp::split_words(line.as_bytes()).expect("a transcript's words are balanced");
         let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let (name, arguments) = argv.split_first().expect("a call names a command");
-        let row = command(name);
+        let (row, name_words) = command(&argv);
         let mut effects = Effects::default();
         effects.reset(
             Audience {
@@ -102,7 +101,12 @@ impl Alone {
             },
             0,
         );
-        let elsewhere = self.run(settings, row, Args::new(arguments), &mut effects);
+        let elsewhere = self.run(
+            settings,
+            row,
+            Args::of_call(&argv, name_words),
+            &mut effects,
+        );
         let mark = if elsewhere { "elsewhere: " } else { "" };
         format!("{mark}{}", describe(&effects))
     }
@@ -156,12 +160,21 @@ impl Alone {
     }
 }
 
+/// The row that a call names, and how many words its name has.
 #[track_caller]
-fn command(name: &[u8]) -> &'static DataCommand {
-    commands::all()
+fn command(argv: &[&[u8]]) -> (&'static DataCommand, usize) {
+    let named = |word: usize, row: &DataCommand| {
+        argv.get(word)
+            .is_some_and(|word| word.eq_ignore_ascii_case(row.name.as_bytes()))
+    };
+    let row = commands::all()
         .into_iter()
-        .find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()))
-        .expect("the call names a data command")
+        .find(|row| named(0, row))
+        .expect("the call names a data command");
+    match row.subcommands.iter().find(|row| named(1, row)) {
+        Some(subcommand) => (subcommand, 2),
+        None => (row, 1),
+    }
 }
 
 fn describe(effects: &Effects) -> String {

@@ -313,11 +313,17 @@ impl Space<'_> {
         if !shard.watchers.is_empty() {
             shard.watchers.touch(db, key, exists);
         }
-        if !shard.waiters.is_empty() && shard.waiters.wait_for(db, key) {
-            self.effects.ready.push((db, Bytes::copy_from_slice(key)));
-        }
         if self.effects.audience.changes {
             self.effects.changed.push((db, Bytes::copy_from_slice(key)));
+        }
+        self.wake(db, key);
+    }
+
+    /// Lets those who wait for `key` look at it again (signalKeyAsReady).
+    fn wake(&mut self, db: u16, key: &[u8]) {
+        let shard = self.shards.of_key(key);
+        if !shard.waiters.is_empty() && shard.waiters.wait_for(db, key) {
+            self.effects.ready.push((db, Bytes::copy_from_slice(key)));
         }
     }
 }

@@ -192,6 +192,12 @@ impl<'a> WriteSpace<'a> {
         self.0.touch(db, key, exists);
     }
 
+    /// Lets those who wait for `key` look at it again, although it has not changed for those who watch it.
+    pub fn wake(&mut self, key: &[u8]) {
+        let db = self.0.db;
+        self.0.wake(db, key);
+    }
+
     /// Publishes a keyspace event of `key`.
     pub fn event(&mut self, key: &[u8], class: EventClass, event: &'static str) {
         let db = self.0.db;

@@ -5,5 +5,6 @@ mod generic;
 mod hash;
 mod list;
 mod set;
+mod stream;
 mod string;
 mod zset;

@@ -440,7 +440,7 @@ impl Local {
             may_block: caller.may_block,
             elements_max: caller.elements_max,
         };
-        let args = Args::new(argv.get(row.name_words()..).unwrap_or_default());
+        let args = Args::of_call(argv, row.name_words());
         match row.handler {
             Handler::Read(run) => run(
                 &mut ReadCtx {
@@ -481,10 +481,7 @@ impl Local {
             in_exec,
             muted: &mut self.muted,
         };
-        run(
-            &mut ctx,
-            Args::new(argv.get(row.name_words()..).unwrap_or_default()),
-        )
+        run(&mut ctx, Args::of_call(argv, row.name_words()))
     }
 
     /// Brings what a session command asked for to its end.

@@ -118,6 +118,14 @@ impl Group {
         }
     }
 
+    /// Counts another delivery of a pending entry to its owner.
+    pub fn redeliver(&mut self, id: StreamId, now_ms: i64) {
+        if let Some(pending) = self.pending.get_mut(id) {
+            pending.delivered_ms = now_ms;
+            pending.deliveries = pending.deliveries.wrapping_add(1);
+        }
+    }
+
     /// Forgets a pending entry; whether it was pending.
     pub fn release(&mut self, id: StreamId) -> bool {
         let Some(pending) = self.pending.remove(id) else {

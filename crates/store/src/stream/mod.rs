@@ -42,6 +42,11 @@ impl Stream {
         self.entries.is_empty()
     }
 
+    /// The entries, and a group to be changed beside them.
+    pub fn parts(&mut self, group: &[u8]) -> Option<(&EntryLog, &mut Group)> {
+        Some((&self.entries, self.groups.get_mut(group)?))
+    }
+
     /// How many entries a group has yet to read; `None` when nobody can tell (`streamReplyWithCGLag`, Redis 7.2).
     pub fn lag(&self, group: &Group) -> Option<i64> {
         let totals = self.entries.totals();
