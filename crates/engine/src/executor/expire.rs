@@ -78,7 +78,6 @@ impl Local {
             return ExpireProgress::default();
         }
         let before = self.expiry.expired;
-        self.expire_awaited(engine, start);
         let mut spent_ns = 0;
         while self.expiry.left > 0 && spent_ns < STEP_NS {
             if self.expire_in_shard(engine, start) {
@@ -86,6 +85,7 @@ impl Local {
             }
             spent_ns = elapsed_ns(engine, start);
         }
+        self.expire_awaited(engine, start);
         engine.stats.expiry.add_ns(spent_ns);
         let capped = self.expiry.spend(spent_ns, self.world.expire_effort);
         let cycle = &mut self.expiry;

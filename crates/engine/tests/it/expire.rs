@@ -161,3 +161,17 @@ fn events_and_watchers_learn_of_it() {
         ",
     );
 }
+
+#[test]
+fn awaited_keys_expire_and_leave_their_waiters_waiting() {
+    let mut server = Dispatcher::default();
+    let waiting = server.connect();
+    server.act(waiting, &[b"BLPOP", b"far", b"k", b"0"]);
+    server.call("SET k string PX 10");
+    server.advance_ms(10 + TICK_MS);
+    assert_eq!(expire_all(&mut server), 1);
+    assert_eq!(render(&server.call("DBSIZE")), ":0");
+    server.call("RPUSH k element");
+    let heard: Vec<String> = server.received(waiting).iter().map(render).collect();
+    assert_eq!(heard, ["[\"k\", \"element\"]"]);
+}

@@ -51,6 +51,10 @@ fn every_change_is_noticed() {
         let reply = render(&server.call_words(other, &words));
         assert!(!reply.starts_with('-'), "{change}: {reply}");
         server.call("MULTI");
-        assert_eq!(render(&server.call("EXEC")), "nil-array", "{before:?}, WATCH {watched}, {change}");
+        assert_eq!(
+            render(&server.call("EXEC")),
+            "nil-array",
+            "{before:?}, WATCH {watched}, {change}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! SORT and SORT_RO.
 
+use commands::keys::{Positions, Search};
 use testkit::{check, check_resp3};
 
 #[test]
@@ -199,4 +200,33 @@ fn results_are_stored_as_lists() {
         < +list
         ",
     );
+}
+
+/// Positions of the keys that SORT names in a call, and whether it may touch others.
+fn keys_of(line: &str) -> (Vec<usize>, bool) {
+    let row = commands::all().into_iter().find(|row| row.name == "sort");
+    let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let mut positions = Positions::new();
+    let mut everything = false;
+    for spec in row.expect("SORT is a command").keys {
+        everything |= spec.find(&argv, &mut positions) == Search::Everything;
+    }
+    (positions.iter().map(|(at, _)| *at).collect(), everything)
+}
+
+#[test]
+fn key_rules() {
+    for (line, positions, everything) in [
+        ("sort k", vec![1], false),
+        ("sort k by nosort get # get constant", vec![1], false),
+        ("sort k by w_*", vec![1], true),
+        ("sort k limit 0 1 get w_* store d", vec![1, 8], true),
+        ("sort k store one store two alpha", vec![1, 5], false),
+        ("sort k store store", vec![1, 3], false),
+        ("sort k by store store d", vec![1, 5], false),
+        ("sort k store", vec![1], false),
+        ("sort k by", vec![1], false),
+    ] {
+        assert_eq!(keys_of(line), (positions, everything), "{line}");
+    }
 }
