@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use parking_lot::RwLock;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber, error};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
@@ -74,8 +74,12 @@ impl Log {
         Arc::new(log)
     }
 
-    /// Makes it the log of the process. Only the first call has an effect.
+    /// Makes it the log of the process, for panics too. Only the first call has an effect.
     pub fn install(self: &Arc<Self>) {
+        std::panic::set_hook(Box::new(|panic| {
+            let backtrace = std::backtrace::Backtrace::force_capture();
+            error!("=== BUG: please report this === {panic}\n{backtrace}");
+        }));
         let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(self)));
         let _already_set = tracing::subscriber::set_global_default(subscriber);
     }

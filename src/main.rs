@@ -51,12 +51,15 @@ fn serve(run: &Run) -> Result<()> {
             "Sentinel mode is not available: run a sentinel of Redis or Valkey beside this server"
         );
     }
-    let mut config = load(run)?;
+    let (mut config, warnings) = load(run)?;
     let dir = config.read(directive::DIR).to_path_buf();
     std::env::set_current_dir(&dir)
         .with_context(|| format!("Can't chdir to '{}'", dir.display()))?;
     let log = Log::new(&config);
     log.install();
+    for warning in warnings {
+        warn!("{warning}");
+    }
     let environment = Environment::read();
     let supervision = Supervision::find(&config, &environment);
     let background = config.read(directive::DAEMONIZE) && supervision == Supervision::None;
@@ -105,7 +108,7 @@ fn serve(run: &Run) -> Result<()> {
     Ok(())
 }
 
-fn load(run: &Run) -> Result<Config> {
+fn load(run: &Run) -> Result<(Config, Vec<config::Warning>)> {
     let defaults = Defaults {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         directory: std::env::current_dir().context("The current directory is gone")?,
@@ -117,10 +120,8 @@ fn load(run: &Run) -> Result<Config> {
             .read_to_end(&mut stdin)
             .context("Can't read the configuration from standard input")?;
     }
-    for warning in config.load_all(run, &stdin, &FileSystem)? {
-        warn!("{warning}");
-    }
-    Ok(config)
+    let warnings = config.load_all(run, &stdin, &FileSystem)?;
+    Ok((config, warnings))
 }
 
 fn absolute(file: &Path) -> PathBuf {
