@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use engine::clients::Client;
 use engine::{Executor, HostRequest, Session, Step, Wait};
 use resp::{Limits, Parse, Parser, ProtocolError, Trust};
 use smallvec::SmallVec;
@@ -58,6 +59,8 @@ pub(crate) struct State {
     over_soft_since_ms: Option<i64>,
     /// What the client is charged for reading, beside its own buffer.
     read_room: usize,
+    /// When the first request of this turn ran, on the monotonic clock.
+    turn_started_ns: Option<u64>,
     /// When it last had a turn, as cron has the time.
     turn_ms: i64,
     /// The run of cron at which `input` was last more than half full.
@@ -135,6 +138,7 @@ impl Parked {
             is_new: true,
             over_soft_since_ms: None,
             read_room: 0,
+            turn_started_ns: None,
             turn_ms: 0,
             full_at_run: 0,
         };
@@ -155,12 +159,12 @@ pub(crate) async fn serve(parked: Parked, worker: Rc<RefCell<Worker>>, shared: A
             return state.leave(&worker, &shared).await;
         }
     };
-    state
-        .session
-        .client
-        .shown
-        .tls_mem
-        .store(stream.tls_memory() as u64, Relaxed);
+    let shown = &state.session.client.shown;
+    shown.tls_mem.store(stream.tls_memory() as u64, Relaxed);
+    let _if_it_panics = Departure {
+        shared: &shared,
+        client: Arc::clone(&state.session.client),
+    };
     let mut connection = Connection { stream, state };
     loop {
         let turn = poll_fn(|cx| connection.poll_turn(cx, &mut worker.borrow_mut(), &shared)).await;
@@ -187,6 +191,21 @@ pub(crate) async fn serve(parked: Parked, worker: Rc<RefCell<Worker>>, shared: A
     }
 }
 
+/// Takes a client back whose task panics, so that it does not count for ever.
+struct Departure<'a> {
+    shared: &'a Shared,
+    client: Arc<Client>,
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.engine.clients.remove(self.client.id);
+            self.shared.server.connected.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
 impl Connection {
     /// Reads and runs until there is nothing to read, or something out of the ordinary is to be done.
     fn poll_turn(
@@ -206,7 +225,7 @@ impl Connection {
             state.turn_ms = shared.now_ms();
             worker.is_active();
         }
-        let started_ns = worker.executor.latest().monotonic_ns;
+        state.turn_started_ns = None;
         let mut turn = None;
         loop {
             state.take_mail();
@@ -229,9 +248,9 @@ impl Connection {
                 return Poll::Ready(turn);
             }
             let stop = if state.has_request {
-                state.run_own(worker, shared, started_ns)
+                state.run_own(worker, shared)
             } else {
-                match ready!(state.poll_fill(cx, stream, worker, shared, started_ns)) {
+                match ready!(state.poll_fill(cx, stream, worker, shared)) {
                     Ok(stop) => stop,
                     Err(ending) => return Poll::Ready(Turn::End(ending)),
                 }
@@ -454,11 +473,10 @@ impl State {
         stream: &mut Stream,
         worker: &mut Worker,
         shared: &Shared,
-        started_ns: u64,
     ) -> Poll<Result<Stop, Ending>> {
         let carry = self.input.len();
         if carry + self.needed > CARRY_MAX {
-            return self.poll_fill_own(cx, stream, worker, shared, started_ns);
+            return self.poll_fill_own(cx, stream, worker, shared);
         }
         let mut room = Room::Scratch(&mut worker.scratch, carry);
         let count = match ready!(stream.poll_read(cx, &mut room, &mut worker.cipher)) {
@@ -482,7 +500,7 @@ impl State {
                 return Poll::Ready(Err(ending));
             }
         }
-        let (consumed, stop) = self.run(&mut worker.executor, shared, data, started_ns);
+        let (consumed, stop) = self.run(&mut worker.executor, shared, data);
         let rest = data.get(consumed..).unwrap_or_default();
         if !rest.is_empty() {
             self.input.extend_from_slice(rest);
@@ -497,7 +515,6 @@ impl State {
         stream: &mut Stream,
         worker: &mut Worker,
         shared: &Shared,
-        started_ns: u64,
     ) -> Poll<Result<Stop, Ending>> {
         // Not before there is something to read: an idle client's room is taken away from it.
         ready!(stream.poll_readable(cx)).map_err(Ending::Failed)?;
@@ -514,7 +531,7 @@ impl State {
         if self.input.len() as u64 > shared.server.limits.input_max.load(Relaxed) {
             return Poll::Ready(Err(self.over_input_limit(shared)));
         }
-        Poll::Ready(Ok(self.run_own(worker, shared, started_ns)))
+        Poll::Ready(Ok(self.run_own(worker, shared)))
     }
 
     /// Makes room in the connection's own buffer for what a large request lacks.
@@ -525,22 +542,16 @@ impl State {
     }
 
     /// Runs requests that lie in the connection's own buffer.
-    fn run_own(&mut self, worker: &mut Worker, shared: &Shared, started_ns: u64) -> Stop {
+    fn run_own(&mut self, worker: &mut Worker, shared: &Shared) -> Stop {
         let mut input = std::mem::take(&mut self.input);
-        let (consumed, stop) = self.run(&mut worker.executor, shared, &input, started_ns);
+        let (consumed, stop) = self.run(&mut worker.executor, shared, &input);
         input.advance(consumed);
         self.input = input;
         stop
     }
 
     /// Runs the requests at the start of `data`: how many bytes they took, and why no more ran.
-    fn run(
-        &mut self,
-        executor: &mut Executor,
-        shared: &Shared,
-        data: &[u8],
-        started_ns: u64,
-    ) -> (usize, Stop) {
+    fn run(&mut self, executor: &mut Executor, shared: &Shared, data: &[u8]) -> (usize, Stop) {
         let limits = &shared.server.limits;
         let bulk_max = limits.bulk_max.load(Relaxed);
         let output_max = watermark(self.output_bounds(shared));
@@ -584,6 +595,7 @@ impl State {
                 break Stop::Output;
             }
             let latest_ns = executor.latest().monotonic_ns;
+            let started_ns = *self.turn_started_ns.get_or_insert(latest_ns);
             if requests == BATCH_REQUESTS || latest_ns.saturating_sub(started_ns) > BATCH_NS {
                 break Stop::Budget;
             }
