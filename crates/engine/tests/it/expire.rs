@@ -1,7 +1,12 @@
 //! Active expiry.
 
-use commands::{Audience, EventClass};
-use engine::{ExpireProgress, Pause, PauseScope};
+use bytes::Bytes;
+use commands::keys::{KeyFlags, KeySpec};
+use commands::{
+    Arity, Audience, BlockOn, Categories, DataCommand, EventClass, Flags, Group, Handler, Reply,
+};
+use engine::{ExpireProgress, Pause, PauseScope, World};
+use store::Kind;
 use testkit::{Dispatcher, check_with, render};
 
 /// Milliseconds by which active expiry may be late, beside its period.
@@ -162,16 +167,45 @@ fn events_and_watchers_learn_of_it() {
     );
 }
 
+/// Waits until its key is gone, as XREADGROUP does.
+const AWAIT: DataCommand = DataCommand {
+    name: "await",
+    group: Group::Generic,
+    since: "7.2.0",
+    summary: "Waits until a key is gone.",
+    complexity: "O(1)",
+    arity: Arity::Exact(2),
+    keys: &[KeySpec::one(KeyFlags::RO, 1)],
+    flags: Flags::READONLY,
+    categories: Categories::KEYSPACE,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Read(|ctx, mut args| {
+        let key = args.key()?;
+        if ctx.space.read(key).is_none() {
+            return Ok(Reply::Simple("gone"));
+        }
+        Ok(ctx.block(BlockOn {
+            keys: vec![Bytes::copy_from_slice(key)],
+            kind: Kind::List,
+            timeout_ms: None,
+            otherwise: Reply::Nil,
+            on_deletion: true,
+            rewritten: Vec::new(),
+        }))
+    }),
+};
+
 #[test]
-fn awaited_keys_expire_and_leave_their_waiters_waiting() {
-    let mut server = Dispatcher::default();
+fn those_who_wait_for_a_key_learn_that_it_expired() {
+    let data = [&commands::all()[..], &[&AWAIT]].concat();
+    let mut server = Dispatcher::new(World::default(), &data, &engine::commands());
     let waiting = server.connect();
-    server.act(waiting, &[b"BLPOP", b"far", b"k", b"0"]);
     server.call("SET k string PX 10");
+    server.act(waiting, &[b"AWAIT", b"k"]);
+    assert!(server.received(waiting).is_empty());
     server.advance_ms(10 + TICK_MS);
     assert_eq!(expire_all(&mut server), 1);
-    assert_eq!(render(&server.call("DBSIZE")), ":0");
-    server.call("RPUSH k element");
     let heard: Vec<String> = server.received(waiting).iter().map(render).collect();
-    assert_eq!(heard, ["[\"k\", \"element\"]"]);
+    assert_eq!(heard, ["+gone"]);
 }
