@@ -1,5 +1,6 @@
 //! Commands on keys of any type.
 
+mod effects;
 mod expiry;
 mod name;
 mod object;
