@@ -84,6 +84,12 @@ impl Dispatcher {
         dispatcher
     }
 
+    /// Bounds the strings that commands make (`proto-max-bulk-len`).
+    pub fn limit_strings(&mut self, bytes: u64) {
+        let change = |world: &mut World| world.settings.bulk_max = bytes;
+        self.executor.engine().change_world(change);
+    }
+
     /// Another session; its number.
     pub fn connect(&mut self) -> usize {
         let now_ms = self.clock.now().ms();
