@@ -52,6 +52,7 @@ fn serve(run: &Run) -> Result<()> {
         );
     }
     let (mut config, warnings) = load(run)?;
+    let config_file = run.file.as_deref().map(absolute);
     let dir = config.read(directive::DIR).to_path_buf();
     std::env::set_current_dir(&dir)
         .with_context(|| format!("Can't chdir to '{}'", dir.display()))?;
@@ -76,7 +77,7 @@ fn serve(run: &Run) -> Result<()> {
     show_mode(&config, &log);
     process::check_backlog(&config);
     let launch = Launch {
-        config_file: run.file.as_deref().map(absolute),
+        config_file,
         executable: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("redis-server")),
         log: Some(log),
         supervision: supervision.clone(),
