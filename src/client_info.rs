@@ -19,7 +19,7 @@ pub fn line(engine: &Engine, client: &Client, now_ms: i64) -> String {
     let total = memory(client);
     let multi = i64::from(shown.multi.load(Relaxed)) - 1;
     let mut line = format!(
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={multi}",
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={multi}",
         client.id,
         peer.addr,
         peer.laddr,
@@ -29,6 +29,9 @@ pub fn line(engine: &Engine, client: &Client, now_ms: i64) -> String {
         seconds(shown.last_ms.load(Relaxed)),
         flags(client),
         shown.db.load(Relaxed),
+        shown.sub.load(Relaxed),
+        shown.psub.load(Relaxed),
+        shown.ssub.load(Relaxed),
     );
     let command = shown.command.load(Relaxed).checked_sub(1);
     let command = command.map_or_else(
@@ -72,6 +75,7 @@ pub fn memory(client: &Client) -> u64 {
 
 fn flags(client: &Client) -> String {
     let letters = [
+        (flag::PUBSUB, 'P'),
         (flag::MULTI, 'x'),
         (flag::BLOCKED, 'b'),
         (flag::DIRTY, 'd'),

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use commands::Rng;
-use config::{Config, directive};
+use config::{Config, ConfigError, Declaration, Reason, directive};
 use engine::{Engine, Executor, Layout, Taker, World};
 use parking_lot::{Mutex, RwLock};
 use rustls::time_provider::TimeProvider;
@@ -69,6 +69,8 @@ pub enum Signals {
 pub enum StartError {
     /// The system lacks something.
     System(io::Error),
+    /// The configuration asks for something that does not exist.
+    Config(ConfigError),
     /// The TLS configuration cannot be used.
     Tls(tls::TlsError),
     /// A port cannot be listened on, or there is none to listen on.
@@ -79,6 +81,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::System(error) => write!(f, "{error}"),
+            Self::Config(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "{error}"),
             Self::Listen(text) => f.write_str(text),
         }
@@ -236,7 +239,9 @@ impl Server {
         };
         let host = Arc::clone(&server) as Arc<dyn engine::Host>;
         let rows = [engine::commands(), crate::rows::all()].concat();
-        let engine = Arc::new(Engine::new(layout, world, host, &commands::all(), &rows));
+        let mut engine = Engine::new(layout, world, host, &commands::all(), &rows);
+        rename_commands(&mut engine, &server.config.read())?;
+        let engine = Arc::new(engine);
         let (seats, handles): (Vec<_>, Vec<WorkerHandle>) =
             (0..workers).map(worker::prepare).unzip();
         let shared = Arc::new(Shared::new(
@@ -301,6 +306,20 @@ impl Server {
             main,
         })
     }
+}
+
+/// Gives commands the names that `rename-command` says.
+fn rename_commands(engine: &mut Engine, config: &Config) -> Result<(), StartError> {
+    for Declaration { words, place } in &config.declarations().renames {
+        let [name, new] = words.as_slice() else {
+            continue;
+        };
+        engine.registry.rename(name, new).map_err(|error| {
+            let reason = Reason::Rule(error.text());
+            StartError::Config(ConfigError::Line(Box::new(place.clone()), reason))
+        })?;
+    }
+    Ok(())
 }
 
 fn build_tls(

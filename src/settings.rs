@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use commands::EventClass;
 use config::Config;
 use config::choices::{MaxmemoryPolicy, TlsAuthClients, TlsAuthClientsUser, WorkerPlacement};
-use config::composite::OutputLimit;
+use config::composite::{KeyspaceEvents, OutputLimit};
 use config::directive::{self, Key};
 use config::typed::{Memory, OptionalText, path};
 use engine::World;
@@ -22,6 +23,7 @@ pub fn update_world(world: &mut World, config: &Config) {
     settings.lazy_expire = config.read(directive::LAZYFREE_LAZY_EXPIRE);
     settings.lazy_server_del = config.read(directive::LAZYFREE_LAZY_SERVER_DEL);
     world.password_required = password(config).is_some();
+    world.audience.events = keyspace_events(config.read(directive::NOTIFY_KEYSPACE_EVENTS));
     world.maxmemory = config.read(directive::MAXMEMORY);
     let effort = config.read(directive::ACTIVE_EXPIRE_EFFORT);
     world.expire_effort = u8::try_from(effort).unwrap_or(1);
@@ -34,6 +36,35 @@ pub fn update_world(world: &mut World, config: &Config) {
 pub fn password(config: &Config) -> Option<&[u8]> {
     let password = config.read(directive::REQUIREPASS);
     password.filter(|password| !password.is_empty())
+}
+
+/// The classes of events that are published; none without a channel to publish on.
+fn keyspace_events(wanted: KeyspaceEvents) -> EventClass {
+    let classes = [
+        (KeyspaceEvents::KEYSPACE, EventClass::KEYSPACE),
+        (KeyspaceEvents::KEYEVENT, EventClass::KEYEVENT),
+        (KeyspaceEvents::GENERIC, EventClass::GENERIC),
+        (KeyspaceEvents::STRING, EventClass::STRING),
+        (KeyspaceEvents::LIST, EventClass::LIST),
+        (KeyspaceEvents::SET, EventClass::SET),
+        (KeyspaceEvents::HASH, EventClass::HASH),
+        (KeyspaceEvents::ZSET, EventClass::ZSET),
+        (KeyspaceEvents::EXPIRED, EventClass::EXPIRED),
+        (KeyspaceEvents::EVICTED, EventClass::EVICTED),
+        (KeyspaceEvents::STREAM, EventClass::STREAM),
+        (KeyspaceEvents::KEY_MISS, EventClass::KEY_MISS),
+        (KeyspaceEvents::MODULE, EventClass::MODULE),
+        (KeyspaceEvents::NEW, EventClass::NEW),
+    ];
+    let wanted = classes
+        .into_iter()
+        .filter(|(class, _)| wanted.contains(*class));
+    let events: EventClass = wanted.map(|(_, class)| class).collect();
+    if events.intersects(EventClass::KEYSPACE | EventClass::KEYEVENT) {
+        events
+    } else {
+        EventClass::empty()
+    }
 }
 
 /// The databases that there can be: entries and sessions keep the number in 16 bits.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use engine::clients::{Client, Names, flag};
-use engine::{EngineCommand, Flow, Handler, Pause, PauseScope, ReplyMode, SessionCtx};
+use engine::{EngineCommand, Flow, Handler, Parting, Pause, PauseScope, ReplyMode, SessionCtx};
 
 use super::error::RowError;
 use super::help;
@@ -327,7 +327,7 @@ impl KillFilter {
         };
         same(&self.addr, client.peer.addr.as_bytes())
             && same(&self.laddr, client.peer.laddr.as_bytes())
-            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.kind.is_none_or(|kind| kind == ClientKind::of(client))
             && self.id.is_none_or(|id| id == client.id)
             && same(&self.user, &client.names.lock().user)
             && !(self.spares_caller && client.id == own)
@@ -340,7 +340,7 @@ fn positive_id(word: &[u8]) -> Result<u64, CommandError> {
         .ok_or_else(|| RowError::ClientIdNotPositive.into())
 }
 
-/// What connections are for. All that there are so far are normal ones.
+/// What a connection is for. There are neither replicas nor a primary so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClientKind {
     Normal,
@@ -350,6 +350,14 @@ enum ClientKind {
 }
 
 impl ClientKind {
+    fn of(client: &Client) -> Self {
+        if client.has_flag(flag::PUBSUB) {
+            Self::Subscriber
+        } else {
+            Self::Normal
+        }
+    }
+
     fn named(name: &[u8]) -> Result<Self, CommandError> {
         let kinds = [
             ("normal", Self::Normal),
@@ -386,10 +394,12 @@ fn client_list(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Com
     let clients = &ctx.engine.clients;
     let listed = match args.peek_all() {
         [] => clients.all(),
-        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => match ClientKind::named(kind)? {
-            ClientKind::Normal => clients.all(),
-            ClientKind::Replica | ClientKind::Subscriber | ClientKind::Primary => Vec::new(),
-        },
+        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => {
+            let kind = ClientKind::named(kind)?;
+            let mut listed = clients.all();
+            listed.retain(|client| ClientKind::of(client) == kind);
+            listed
+        }
         [option, _, ..] if option.eq_ignore_ascii_case(b"ID") => {
             let _option = args.next_word();
             let mut listed = Vec::new();
@@ -671,18 +681,30 @@ const CLIENT_UNBLOCK: EngineCommand = EngineCommand {
     handler: Handler::Session(client_unblock),
 };
 
-/// Nothing waits for a key so far, and the wait for the end of a pause is not ended by this.
-fn client_unblock(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
-    let id = args.bytes()?;
-    if !args.is_empty() {
-        args.one_of(&[("TIMEOUT", ()), ("ERROR", ())])
-            .ok_or(RowError::UnblockReason)?;
-    }
-    if !args.is_empty() {
-        return Err(subcommand_error(b"unblock"));
-    }
-    resp::number::parse_i64(id).ok_or(CommandError::NotInteger)?;
-    Ok(Reply::Integer(0).into())
+/// The wait for the end of a pause is not ended by this.
+fn client_unblock(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    let partings = [
+        ("TIMEOUT", Parting::TimedOut),
+        (
+            "ERROR",
+            Parting::Error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+        ),
+    ];
+    let (id, parting) = match args.peek_all() {
+        [id] => (id, Parting::TimedOut),
+        [id, reason] => {
+            let found = partings
+                .into_iter()
+                .find(|(name, _)| reason.eq_ignore_ascii_case(name.as_bytes()));
+            let (_, parting) = found.ok_or(RowError::UnblockReason)?;
+            (id, parting)
+        }
+        _ => return Err(subcommand_error(b"unblock")),
+    };
+    let id = resp::number::parse_i64(id).ok_or(CommandError::NotInteger)?;
+    let unblocked =
+        u64::try_from(id).is_ok_and(|id| ctx.engine.blocked.unblock(id, parting.clone()));
+    Ok(Reply::from(unblocked).into())
 }
 
 const CLIENT_UNPAUSE: EngineCommand = EngineCommand {

@@ -45,7 +45,10 @@ fn command(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandErr
 
 /// The rows that are no subcommands.
 fn commands(registry: &Registry) -> impl Iterator<Item = &Row> {
-    registry.rows().iter().filter(|row| row.parent.is_none())
+    registry
+        .rows()
+        .iter()
+        .filter(|row| row.parent.is_none() && !row.is_removed)
 }
 
 const COMMAND_COUNT: EngineCommand = EngineCommand {
@@ -398,13 +401,20 @@ fn command_list(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Co
     let names: Vec<&str> = registry
         .rows()
         .iter()
-        .filter(|row| filter.admits(row))
+        .filter(|row| !is_removed(registry, row) && filter.admits(row))
         .map(|row| &*row.name)
         .collect();
     let mut out = ctx.out();
     out.array(names.len());
     names.iter().for_each(|name| out.bulk(name.as_bytes()));
     ctx.written()
+}
+
+fn is_removed(registry: &Registry, row: &Row) -> bool {
+    row.is_removed
+        || row
+            .parent
+            .is_some_and(|parent| registry.row(parent).is_removed)
 }
 
 /// Which commands COMMAND LIST names.

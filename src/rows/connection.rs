@@ -2,7 +2,7 @@
 
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use engine::clients::flag;
-use engine::{EngineCommand, Flow, Handler, ReplyMode, SessionCtx, transaction};
+use engine::{EngineCommand, Flow, Handler, ReplyMode, SessionCtx, pubsub, transaction};
 use resp::Proto;
 
 use super::error::RowError;
@@ -20,7 +20,7 @@ const PING: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
     keys: &[],
-    flags: Flags::FAST,
+    flags: Flags::FAST.union(Flags::SUBSCRIBER),
     categories: Categories::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     subcommands: &[],
@@ -29,6 +29,13 @@ const PING: EngineCommand = EngineCommand {
 
 fn ping(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
     match args.peek_all() {
+        words @ ([] | [_]) if is_subscriber(ctx) => {
+            let mut out = ctx.out();
+            out.array(2);
+            out.bulk(b"pong");
+            out.bulk(words.first().copied().unwrap_or_default());
+            ctx.written()
+        }
         [] => Ok(Reply::Simple("PONG").into()),
         [message] => {
             ctx.out().bulk(message);
@@ -36,6 +43,11 @@ fn ping(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> 
         }
         _ => Err(CommandError::Arity("ping".into())),
     }
+}
+
+/// A RESP2 client that gets messages could take another reply for one.
+fn is_subscriber(ctx: &SessionCtx<'_>) -> bool {
+    ctx.session.proto == Proto::Resp2 && !ctx.session.subscriptions.is_empty()
 }
 
 const ECHO: EngineCommand = EngineCommand {
@@ -73,7 +85,8 @@ const QUIT: EngineCommand = EngineCommand {
         .union(Flags::NO_AUTH)
         .union(Flags::NOSCRIPT)
         .union(Flags::STALE)
-        .union(Flags::IMMEDIATE),
+        .union(Flags::IMMEDIATE)
+        .union(Flags::SUBSCRIBER),
     categories: Categories::CONNECTION,
     tips: &[],
     subcommands: &[],
@@ -98,7 +111,8 @@ const RESET: EngineCommand = EngineCommand {
         .union(Flags::NO_AUTH)
         .union(Flags::NOSCRIPT)
         .union(Flags::STALE)
-        .union(Flags::IMMEDIATE),
+        .union(Flags::IMMEDIATE)
+        .union(Flags::SUBSCRIBER),
     categories: Categories::CONNECTION,
     tips: &[],
     subcommands: &[],
@@ -106,6 +120,7 @@ const RESET: EngineCommand = EngineCommand {
 };
 
 fn reset(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    pubsub::leave_all(ctx.engine, ctx.session);
     let session = &mut *ctx.session;
     session.select(0);
     session.speak(Proto::Resp2);

@@ -36,7 +36,7 @@ pub use host::Host;
 pub use inbox::Inbox;
 pub use latency::LatencySum;
 pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};
-pub use registry::{Registry, Row};
+pub use registry::{Registry, RenameError, Row};
 pub use session::{ReplyMode, Session};
 pub use session_ctx::SessionCtx;
 pub use stats::{CallStats, Counter, ExpiryStats, Stats, ThreadStats};

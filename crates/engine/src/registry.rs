@@ -38,6 +38,8 @@ pub struct Row {
     pub parent: Option<u16>,
     /// Its subcommands, in table order.
     pub subcommands: Vec<u16>,
+    /// Whether it has no name any more (rename-command).
+    pub is_removed: bool,
     key_rule: KeyRule,
 }
 
@@ -55,9 +57,30 @@ pub struct Registry {
     rows: Vec<Row>,
     names: HashMap<Box<[u8]>, u16, foldhash::fast::FixedState>,
     subcommand_names: HashMap<(u16, Box<[u8]>), u16>,
+    name_len_max: usize,
 }
 
-/// The longest name that is looked up; longer words name no command.
+/// Why a command cannot get another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameError {
+    /// No command has the old name.
+    NoSuchCommand,
+    /// A command has the new name.
+    Taken,
+}
+
+impl RenameError {
+    /// The error in Redis' words.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoSuchCommand => "No such command in rename-command",
+            Self::Taken => "Target command name already exists",
+        }
+    }
+}
+
+/// The longest name that is looked up without an allocation.
 const NAME_MAX: usize = 32;
 
 impl Row {
@@ -117,10 +140,29 @@ impl Registry {
             rows: Vec::new(),
             names: HashMap::default(),
             subcommand_names: HashMap::new(),
+            name_len_max: NAME_MAX,
         };
         data.iter().for_each(|command| registry.add(command, None));
         above.iter().for_each(|command| registry.add(command, None));
         registry
+    }
+
+    /// Gives a command another name, or none (rename-command). Its row keeps its own name.
+    ///
+    /// # Errors
+    /// There is no such command, or another one has the new name.
+    pub fn rename(&mut self, name: &[u8], new: &[u8]) -> Result<(), RenameError> {
+        let id = self.command(name).ok_or(RenameError::NoSuchCommand)?.id;
+        self.names.remove(&*name.to_ascii_lowercase());
+        if new.is_empty() {
+            self.rows[usize::from(id)].is_removed = true;
+        } else if self.command(new).is_some() {
+            return Err(RenameError::Taken);
+        } else {
+            self.name_len_max = self.name_len_max.max(new.len());
+            self.names.insert(new.to_ascii_lowercase().into(), id);
+        }
+        Ok(())
     }
 
     /// All rows, containers before their subcommands.
@@ -138,8 +180,14 @@ impl Registry {
     /// The command of this name, whatever its case; never a subcommand.
     #[must_use]
     pub fn command(&self, name: &[u8]) -> Option<&Row> {
+        if name.len() > self.name_len_max {
+            return None;
+        }
         let mut lower = [0; NAME_MAX];
-        let lower = lower.get_mut(..name.len())?;
+        let Some(lower) = lower.get_mut(..name.len()) else {
+            let id = self.names.get(&*name.to_ascii_lowercase());
+            return id.map(|id| self.row(*id));
+        };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         self.names.get(&*lower).map(|id| self.row(*id))
@@ -210,6 +258,7 @@ impl Registry {
             handler: command.handler.into(),
             parent,
             subcommands: Vec::new(),
+            is_removed: false,
             key_rule: key_rule(command.keys),
         });
         command

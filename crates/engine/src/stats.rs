@@ -19,6 +19,8 @@ pub struct ThreadStats {
     pub calls: Box<[CallStats]>,
     /// Calls in all.
     pub commands: Counter,
+    /// The most calls that were made between two looks at the sockets.
+    pub batch_max: Counter,
     /// Changes of the dataset.
     pub dirty: Counter,
     /// Keys that were deleted because they had expired.
@@ -62,6 +64,14 @@ pub struct ExpiryStats {
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Raises the count to `n` if it is lower. Only the owning thread may call this.
+    #[inline]
+    pub fn raise(&self, n: u64) {
+        if self.0.load(Relaxed) < n {
+            self.0.store(n, Relaxed);
+        }
+    }
+
     /// Adds `n`. Only the owning thread may call this.
     #[inline]
     pub fn add(&self, n: u64) {
@@ -128,6 +138,7 @@ impl Stats {
         let thread = || ThreadStats {
             calls: (0..commands).map(|_| CallStats::default()).collect(),
             commands: Counter::default(),
+            batch_max: Counter::default(),
             dirty: Counter::default(),
             expired: Counter::default(),
             hits: Counter::default(),
@@ -159,6 +170,12 @@ impl Stats {
             .iter()
             .map(|thread| counter(thread).value())
             .fold(0, u64::wrapping_add)
+    }
+
+    /// The most that one thread counted.
+    pub fn most(&self, counter: impl Fn(&ThreadStats) -> &Counter) -> u64 {
+        let values = self.threads.iter().map(|thread| counter(thread).value());
+        values.max().unwrap_or(0)
     }
 
     /// The counters of one command, summed: calls, nanoseconds, rejected, failed.
@@ -201,6 +218,7 @@ impl Stats {
         for thread in &self.threads {
             for counter in [
                 &thread.commands,
+                &thread.batch_max,
                 &thread.expired,
                 &thread.hits,
                 &thread.misses,

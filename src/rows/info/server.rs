@@ -76,12 +76,13 @@ pub(super) fn clients(report: &mut Report, view: &View<'_>) {
         "blocked_clients",
         view.engine.clients.blocked.load(Relaxed).max(0),
     );
-    report.zeros(&[
-        "tracking_clients",
-        "clients_in_timeout_table",
-        "total_blocking_keys",
+    let blocked = &view.engine.blocked;
+    report.zeros(&["tracking_clients", "clients_in_timeout_table"]);
+    report.field("total_blocking_keys", blocked.keys.load(Relaxed));
+    report.field(
         "total_blocking_keys_on_nokey",
-    ]);
+        blocked.keys_on_deletion.load(Relaxed),
+    );
 }
 
 /// INFO replication: a master without replicas.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use engine::pubsub::Topic;
+
 use super::View;
 use super::report::Report;
 use crate::server::Traffic;
@@ -51,10 +53,14 @@ pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
 pub(super) fn stats(report: &mut Report, view: &View<'_>) {
     traffic(report, view);
     keys(report, view);
+    for (name, topic) in [
+        ("pubsub_channels", Topic::Channel),
+        ("pubsub_patterns", Topic::Pattern),
+        ("pubsubshard_channels", Topic::ShardChannel),
+    ] {
+        report.field(name, view.engine.pubsub.count(topic));
+    }
     report.zeros(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -178,5 +184,9 @@ pub(super) fn debug(report: &mut Report, view: &View<'_>) {
     report.field(
         "eventloop_duration_max",
         event_loop.longest_us.load(Relaxed),
+    );
+    report.field(
+        "eventloop_cmd_per_cycle_max",
+        view.engine.stats.most(|thread| &thread.batch_max),
     );
 }

@@ -91,6 +91,8 @@ struct Local {
     rng: Rng,
     /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
     running: Option<(u16, u64)>,
+    /// Calls of the thread when the batch began.
+    batch_start: u64,
     /// The last reading of the clock.
     latest: Now,
     muted: Output,
@@ -134,6 +136,7 @@ impl Executor {
             expiry: ExpireCycle::default(),
             rng: Rng::new(seed),
             running: None,
+            batch_start: 0,
             latest: engine.host.now(),
             muted: Output::default(),
             late: None,
@@ -181,6 +184,12 @@ impl Executor {
         if let Some(late) = self.local.late.take() {
             late.appear(&self.engine);
         }
+        let stats = self.local.stats(&self.engine);
+        let commands = stats.commands.value();
+        stats
+            .batch_max
+            .raise(commands.saturating_sub(self.local.batch_start));
+        self.local.batch_start = commands;
         if self.local.running.is_some() {
             let now = self.engine.host.now();
             self.local.latest = now;

@@ -434,7 +434,7 @@ fn leave(ctx: &mut SessionCtx<'_>, topic: Topic, names: &[&[u8]]) {
 }
 
 /// Ends all subscriptions without a word: RESET, and the end of a connection.
-pub(crate) fn leave_all(engine: &Engine, session: &mut Session) {
+pub fn leave_all(engine: &Engine, session: &mut Session) {
     for topic in [Topic::Channel, Topic::Pattern, Topic::ShardChannel] {
         for name in std::mem::take(session.subscriptions.of_mut(topic)) {
             engine.pubsub.unsubscribe(topic, &name, &session.client);

@@ -7,7 +7,7 @@ mod commands;
 mod subscriptions;
 
 pub use commands::COMMANDS;
-pub(crate) use commands::leave_all;
+pub use commands::leave_all;
 pub use subscriptions::Subscriptions;
 
 use crate::clients::Client;
