@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use commands::EventClass;
 use config::Config;
-use config::choices::{MaxmemoryPolicy, TlsAuthClients, TlsAuthClientsUser, WorkerPlacement};
+use config::choices::{
+    MaxmemoryPolicy, SanitizeDumpPayload, TlsAuthClients, TlsAuthClientsUser, WorkerPlacement,
+};
 use config::composite::{KeyspaceEvents, OutputLimit};
 use config::directive::{self, Key};
 use config::typed::{Memory, OptionalText, path};
 use engine::World;
+use persist::{Compression, SanitizePayload};
 use store::{AccessPolicy, Tuning};
 
 /// Brings what the engine reads of the configuration into its world.
@@ -22,6 +25,16 @@ pub fn update_world(world: &mut World, config: &Config) {
     settings.bulk_max = config.read(directive::PROTO_MAX_BULK_LEN);
     settings.lazy_expire = config.read(directive::LAZYFREE_LAZY_EXPIRE);
     settings.lazy_server_del = config.read(directive::LAZYFREE_LAZY_SERVER_DEL);
+    settings.dumping.compression = if config.read(directive::RDBCOMPRESSION) {
+        Compression::Lzf
+    } else {
+        Compression::None
+    };
+    settings.dumping.sanitize = match config.read(directive::SANITIZE_DUMP_PAYLOAD) {
+        SanitizeDumpPayload::No => SanitizePayload::No,
+        SanitizeDumpPayload::Clients => SanitizePayload::Clients,
+        SanitizeDumpPayload::Yes => SanitizePayload::Yes,
+    };
     world.password_required = password(config).is_some();
     world.audience.events = keyspace_events(config.read(directive::NOTIFY_KEYSPACE_EVENTS));
     world.maxmemory = config.read(directive::MAXMEMORY);

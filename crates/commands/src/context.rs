@@ -3,6 +3,7 @@
 use crate::effects::{BlockOn, Effects};
 use crate::handler::Reply;
 use crate::space::{ReadSpace, WriteSpace};
+use persist::{Checksums, Compression, SanitizePayload};
 use resp::Writer;
 use store::{AccessPolicy, Tuning};
 
@@ -30,6 +31,19 @@ pub struct Settings {
     pub lazy_expire: bool,
     /// `lazyfree-lazy-server-del`: log UNLINK instead of DEL for keys that a command removes on the side.
     pub lazy_server_del: bool,
+    /// How values are dumped and restored.
+    pub dumping: Dumping,
+}
+
+/// How DUMP writes values and RESTORE reads them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dumping {
+    /// `rdbcompression`.
+    pub compression: Compression,
+    /// `sanitize-dump-payload`.
+    pub sanitize: SanitizePayload,
+    /// Whether checksums of payloads are compared (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub checksums: Checksums,
 }
 
 impl Default for Settings {
@@ -41,6 +55,7 @@ impl Default for Settings {
             bulk_max: 512 << 20,
             lazy_expire: false,
             lazy_server_del: false,
+            dumping: Dumping::default(),
         }
     }
 }

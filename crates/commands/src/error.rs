@@ -71,6 +71,12 @@ pub enum CommandError {
     IncrementOfMany,
     LimitByRank,
     ScoresByMember,
+    BusyKey,
+    DumpPayload,
+    BadDataFormat,
+    TtlNegative,
+    IdleTimeNegative,
+    FrequencyOutOfRange,
     /// No key to read in the command of this name.
     NoInputKey(&'static str),
     NotDoubles,
@@ -199,6 +205,12 @@ impl CommandError {
                 return format!("ERR at least 1 input key is needed for '{command}' command")
                     .into();
             }
+            Self::BusyKey => "BUSYKEY Target key name already exists.",
+            Self::DumpPayload => "ERR DUMP payload version or checksum are wrong",
+            Self::BadDataFormat => "ERR Bad data format",
+            Self::TtlNegative => "ERR Invalid TTL value, must be >= 0",
+            Self::IdleTimeNegative => "ERR Invalid IDLETIME value, must be >= 0",
+            Self::FrequencyOutOfRange => "ERR Invalid FREQ value, must be >= 0 and <= 255",
             Self::NotDoubles => "ERR One or more scores can't be converted into double",
             Self::ExpireNxOthers => {
                 "ERR NX and XX, GT or LT options at the same time are not compatible"

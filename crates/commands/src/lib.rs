@@ -9,6 +9,7 @@ pub mod bitmap;
 mod command;
 mod context;
 mod draw;
+pub mod dump;
 mod effects;
 mod error;
 pub mod generic;
@@ -28,7 +29,7 @@ pub mod zset;
 
 pub use args::{Args, scan_cursor};
 pub use command::{Arity, Categories, Command, Flags, Group};
-pub use context::{Call, Now, ReadCtx, Rng, Settings, WriteCtx};
+pub use context::{Call, Dumping, Now, ReadCtx, Rng, Settings, WriteCtx};
 pub use draw::{Draw, portions};
 pub use effects::{Audience, BlockOn, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
@@ -46,6 +47,7 @@ pub use write_item::WriteItem;
 pub fn all() -> Vec<&'static DataCommand> {
     [
         bitmap::COMMANDS,
+        dump::COMMANDS,
         generic::COMMANDS,
         hash::COMMANDS,
         list::COMMANDS,

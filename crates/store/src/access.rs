@@ -29,6 +29,21 @@ impl AccessPolicy {
         }
     }
 
+    /// The field of an entry that comes from elsewhere, with what is known of its use there; made at `now_ms` when nothing is that this policy keeps
+    /// (`objectSetLRUOrLFU`, Redis 7.2).
+    #[must_use]
+    pub fn restored(self, idle_seconds: Option<u64>, frequency: Option<u8>, now_ms: i64) -> u32 {
+        /// Half of the range, beyond which idle times could be taken for short ones.
+        const IDLE_MAX: u64 = (BITS / 2) as u64;
+        match (self, idle_seconds, frequency) {
+            (Self::Lru, Some(idle), _) => {
+                seconds(now_ms).wrapping_sub(idle.min(IDLE_MAX) as u32) & BITS
+            }
+            (Self::Lfu { .. }, _, Some(counter)) => minutes(now_ms) << 8 | u32::from(counter),
+            _ => self.fresh(now_ms),
+        }
+    }
+
     /// The field after an access; `chance` is 64 random bits.
     #[must_use]
     pub fn touched(self, access: u32, now_ms: i64, chance: u64) -> u32 {
@@ -94,6 +109,23 @@ mod tests {
     fn idle_time_counts_seconds() {
         let access = AccessPolicy::Lru.fresh(1_000_000);
         assert_eq!(AccessPolicy::Lru.idle_ms(access, 1_007_900), 7_000);
+    }
+
+    #[test]
+    fn use_elsewhere_is_taken_over() {
+        let now_ms = 100_000_000_000;
+        let lfu = AccessPolicy::Lfu {
+            log_factor: 10,
+            decay_minutes: 1,
+        };
+        let idle = |seconds| {
+            let access = AccessPolicy::Lru.restored(Some(seconds), Some(9), now_ms);
+            AccessPolicy::Lru.idle_ms(access, now_ms)
+        };
+        assert_eq!((idle(0), idle(1000)), (0, 1_000_000));
+        assert_eq!(idle(u64::MAX), 8_388_607_000);
+        let counter = |frequency| lfu.frequency(lfu.restored(Some(7), frequency, now_ms), now_ms);
+        assert_eq!((counter(Some(200)), counter(None)), (200, 5));
     }
 
     #[test]

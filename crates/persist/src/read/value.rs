@@ -1,7 +1,7 @@
 //! One value, of whatever type.
 
 use bytes::Bytes;
-use store::{BigString, Item, Object, SHARED_STRING_MIN, Tuning, parse_integer};
+use store::{BigString, Entry, Item, Object, SHARED_STRING_MIN, Tuning, parse_integer};
 
 use super::source::Source;
 use super::stream::{self, Form};
@@ -19,6 +19,17 @@ pub enum Value<'a> {
     Integer(i64),
     /// A large string, or a collection.
     Object(Object),
+}
+
+impl Value<'_> {
+    /// An entry that holds the value.
+    pub fn into_entry(self, key: &[u8], expiry: Option<i64>) -> Entry<Object> {
+        match self {
+            Self::Bytes(bytes) => Entry::bytes(key, bytes, expiry),
+            Self::Integer(integer) => Entry::integer(key, integer, expiry),
+            Self::Object(object) => store::entry_of_object(key, object, expiry),
+        }
+    }
 }
 
 /// On what terms values are read.
