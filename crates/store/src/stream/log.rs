@@ -141,15 +141,10 @@ impl EntryLog {
             Some(slot) if admits(tuning, &slot.node, bytes) => {
                 Arc::make_mut(&mut slot.node).append(slot.master, id, pairs);
             }
-            full => {
-                if let Some(slot) = full {
-                    slot.settle();
-                }
-                self.nodes.push_back(Slot {
-                    master: id,
-                    node: Arc::new(Node::new(pairs)),
-                });
-            }
+            _ => self.push_slot(Slot {
+                master: id,
+                node: Arc::new(Node::new(pairs)),
+            }),
         }
         self.totals.length += 1;
         self.totals.entries_added = self.totals.entries_added.wrapping_add(1);
@@ -177,9 +172,6 @@ impl EntryLog {
             self.nodes.remove(index);
         } else {
             Arc::make_mut(&mut slot.node).mark_deleted(&[mark]);
-            if index + 1 < self.nodes.len() {
-                self.nodes[index].settle();
-            }
         }
         self.totals.length = self.totals.length.saturating_sub(1);
         true
@@ -230,13 +222,15 @@ impl EntryLog {
         if removed > 0 || self.totals.length == 0 {
             self.find_first();
         }
+        if self.nodes.len() < self.nodes.capacity() / 4 {
+            self.nodes.shrink_to(2 * self.nodes.len());
+        }
         removed
     }
 
     /// Marks entries of the first node as deleted until `keep` holds. Returns how many.
     fn trim_front_node(&mut self, keep: Keep) -> u64 {
         let length = self.totals.length;
-        let is_only = self.nodes.len() == 1;
         let Some(slot) = self.nodes.front_mut() else {
             return 0;
         };
@@ -255,9 +249,6 @@ impl EntryLog {
         }
         if !marks.is_empty() {
             Arc::make_mut(&mut slot.node).mark_deleted(&marks);
-            if !is_only {
-                slot.settle();
-            }
         }
         self.totals.length = length.saturating_sub(marks.len() as u64);
         marks.len() as u64
@@ -332,7 +323,7 @@ impl EntryLog {
         let Some(node) = Node::from_bytes(bytes) else {
             return false;
         };
-        self.nodes.push_back(Slot {
+        self.push_slot(Slot {
             master,
             node: Arc::new(node),
         });
@@ -359,6 +350,14 @@ impl EntryLog {
                 (count + 1, total + bytes(slot))
             });
         crate::encoding::scaled((count, total), last) + bytes(others)
+    }
+
+    /// Adds a node at the tail. The spine grows by an eighth: beside the nodes it is most of what a long stream takes.
+    fn push_slot(&mut self, slot: Slot) {
+        if self.nodes.len() == self.nodes.capacity() {
+            self.nodes.reserve_exact(self.nodes.len() / 8 + 1);
+        }
+        self.nodes.push_back(slot);
     }
 
     /// The last node whose first id is not above `id`.
@@ -391,13 +390,6 @@ impl Slot {
     fn last_id(&self) -> StreamId {
         let last = self.node.entries(self.master).next_back();
         last.map_or(StreamId::MIN, |raw| raw.entry.id)
-    }
-
-    /// Gives back slack, unless a snapshot holds the node too: then a copy would cost more.
-    fn settle(&mut self) {
-        if let Some(node) = Arc::get_mut(&mut self.node) {
-            node.settle();
-        }
     }
 }
 

@@ -13,15 +13,18 @@
 
 use super::StreamId;
 use crate::item::Item;
-use crate::listpack::{Listpack, Place, Roomy, View};
+use crate::listpack::{Listpack, Place, View};
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
 
 /// A node. Nodes sit behind `Arc`: a snapshot shares them, and who changes a shared one copies it first.
+///
+/// The listpack has no room to grow but that of its size class: a move at each class costs less than what a stream of few entries, or the last node of
+/// each of many, would keep unused otherwise.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pack: Listpack<Roomy>,
+    pack: Listpack,
 }
 
 /// An entry of a stream.
@@ -138,13 +141,6 @@ impl Node {
         self.pack.heap_bytes()
     }
 
-    /// Gives slack back to the heap when it is worth a move.
-    pub(super) fn settle(&mut self) {
-        if self.pack.slack() > SLACK_MAX {
-            self.pack.shrink_to_fit();
-        }
-    }
-
     fn header(&self, index: usize) -> u64 {
         let view = self.pack.view();
         view.seek_forward(index)
@@ -173,9 +169,6 @@ impl Node {
         );
     }
 }
-
-/// Unused bytes that a node which does not grow may keep.
-const SLACK_MAX: usize = 64;
 
 /// Where the flags of an entry stand, and what they are.
 #[derive(Clone, Copy, Debug)]
