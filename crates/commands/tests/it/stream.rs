@@ -753,3 +753,76 @@ fn groups_leave_the_traces_that_redis_leaves() {
         ",
     );
 }
+
+/// Lets a new session wait with this call; its number.
+#[track_caller]
+fn wait(server: &mut Dispatcher, call: &str) -> usize {
+    let session = server.connect();
+    let words: Vec<&[u8]> = call.split(' ').map(str::as_bytes).collect();
+    server.act(session, &words);
+    assert_eq!(server.received(session), [], "{call} waits");
+    session
+}
+
+#[track_caller]
+fn received(server: &mut Dispatcher, session: usize, expected: &str) {
+    let values: Vec<String> = server
+        .received(session)
+        .iter()
+        .map(testkit::render)
+        .collect();
+    assert_eq!(values.join(" "), expected);
+}
+
+#[test]
+fn readers_that_wait_get_what_is_added() {
+    let mut server = Dispatcher::default();
+    server.call("XADD s 1-1 f v");
+    let end = wait(&mut server, "XREAD BLOCK 0 STREAMS none s $ $");
+    let later = wait(&mut server, "XREAD BLOCK 0 STREAMS s 2-5");
+    server.call("XADD other 5-5 f v");
+    server.call("XDEL s 1-1");
+    received(&mut server, end, "");
+    server.call("XADD s 2-1 f v");
+    received(&mut server, end, "[[\"s\", [[\"2-1\", [\"f\", \"v\"]]]]]");
+    received(&mut server, later, "");
+    server.call("XADD s 2-6 f v");
+    received(&mut server, end, "");
+    received(&mut server, later, "[[\"s\", [[\"2-6\", [\"f\", \"v\"]]]]]");
+}
+
+#[test]
+fn consumers_that_wait_are_served_in_turn_and_learn_that_their_group_is_gone() {
+    let mut server = Dispatcher::default();
+    server.call("XGROUP CREATE s g $ MKSTREAM");
+    let [first, second, third] = ["ann", "bob", "tim"].map(|name| {
+        wait(
+            &mut server,
+            &format!("XREADGROUP GROUP g {name} BLOCK 0 STREAMS s >"),
+        )
+    });
+    server.call("XADD s 1-1 f v");
+    received(&mut server, first, "[[\"s\", [[\"1-1\", [\"f\", \"v\"]]]]]");
+    received(&mut server, second, "");
+    server.call("XADD s 1-2 f v");
+    received(
+        &mut server,
+        second,
+        "[[\"s\", [[\"1-2\", [\"f\", \"v\"]]]]]",
+    );
+    check_with(
+        &mut server,
+        "
+        > XPENDING s g
+        < [:2, \"1-1\", \"1-2\", [[\"ann\", \"1\"], [\"bob\", \"1\"]]]
+        > XGROUP DESTROY s g
+        < :1
+        ",
+    );
+    let gone = "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
+    received(&mut server, third, gone);
+    server.call("XGROUP CREATE s g $");
+    let last = wait(&mut server, "XREADGROUP GROUP g ann BLOCK 0 STREAMS s >");
+    server.call("DEL s");
+    received(&mut server, last, gone);
+}

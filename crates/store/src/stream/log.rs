@@ -336,20 +336,18 @@ impl EntryLog {
         entries.next().map(|entry| entry.id)
     }
 
-    /// Bytes on the heap, estimated from the first `samples` nodes and the last one.
+    /// Bytes on the heap, estimated from the first `samples` nodes and the last one, which is not full.
     pub(super) fn memory(&self, samples: usize) -> usize {
         let bytes = |slot: &Slot| NODE_BYTES + slot.node.heap_bytes();
-        let Some((last, others)) = self.nodes.len().checked_sub(1).zip(self.nodes.back()) else {
+        let Some(last) = self.nodes.back() else {
             return 0;
         };
-        let (count, total) = self
-            .nodes
-            .iter()
-            .take(last.min(samples.max(1)))
-            .fold((0, 0), |(count, total), slot| {
-                (count + 1, total + bytes(slot))
-            });
-        crate::encoding::scaled((count, total), last) + bytes(others)
+        let full = self.nodes.len() - 1;
+        let sampled = self.nodes.iter().take(full.min(samples.max(1)));
+        let (count, total) = sampled.fold((0, 0), |(count, total), slot| {
+            (count + 1, total + bytes(slot))
+        });
+        crate::encoding::scaled((count, total), full) + bytes(last)
     }
 
     /// Adds a node at the tail. The spine grows by an eighth: beside the nodes it is most of what a long stream takes.
