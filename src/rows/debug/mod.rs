@@ -11,6 +11,7 @@ use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use config::choices::ProtectedAction;
 use config::directive;
 use engine::{EngineCommand, Flow, Handler, Holding, SessionCtx};
+use persist::Checksums;
 use store::string::{NewString, StringValue};
 use store::tuning::LIST_PACKED_THRESHOLD;
 use tracing::{info, warn};
@@ -105,6 +106,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("QUICKLIST-PACKED-THRESHOLD", 1..=1, packed_threshold),
     subcommand("SDSLEN", 1..=1, show::string_lengths),
     subcommand("SET-ACTIVE-EXPIRE", 1..=1, set_active_expire),
+    subcommand(
+        "SET-SKIP-CHECKSUM-VALIDATION",
+        1..=1,
+        set_skip_checksum_validation,
+    ),
     subcommand("SLEEP", 1..=1, sleep),
     subcommand("STRINGMATCH-TEST", 0..=0, match_strings),
     subcommand("STRUCTSIZE", 0..=0, show::struct_sizes),
@@ -163,6 +169,10 @@ const HELP: help::Lines = &[
         &["Stop or resume active expiry."],
     ),
     (
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        &["Leave the checksums of RDB files and DUMP payloads unlooked at, or look at them again."],
+    ),
+    (
         "SLEEP <seconds>",
         &["Have every command of every client wait; fractions are allowed."],
     ),
@@ -209,6 +219,21 @@ fn set_active_expire(_ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, 
     let on = is_on(args)?;
     Ok(Flow::everything(move |held| {
         held.change_world(|world| world.active_expire = on);
+        Ok(Reply::Ok)
+    }))
+}
+
+fn set_skip_checksum_validation(
+    _ctx: &mut SessionCtx<'_>,
+    args: Args<'_>,
+) -> Result<Flow, CommandError> {
+    let checksums = if is_on(args)? {
+        Checksums::Ignore
+    } else {
+        Checksums::Verify
+    };
+    Ok(Flow::everything(move |held| {
+        held.change_world(|world| world.settings.dumping.checksums = checksums);
         Ok(Reply::Ok)
     }))
 }

@@ -43,6 +43,9 @@ pub(super) fn listpack(
         return Err(Reason::Integrity(part));
     }
     let view = View::new(bytes);
+    if view.len() < stride {
+        return Err(Reason::EmptyKey);
+    }
     let whole = sanitize == Sanitize::Deep || validate(bytes, Depth::Entries);
     let pack = if whole && view.len().is_multiple_of(stride) {
         Listpack::from_bytes(bytes).ok_or(Reason::Integrity(part))?

@@ -163,6 +163,8 @@ fn sets() {
         },
     );
     assert_eq!(kept, Ok(2));
+    let counts_none = b"\x0d\x0d\0\0\0\0\0\x81a\x02\x81b\x02\xff";
+    assert_eq!(shallow(20, counts_none), Err(Reason::EmptyKey));
     let tuning = Tuning {
         set_max_listpack_entries: 1,
         ..Tuning::default()
