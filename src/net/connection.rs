@@ -659,7 +659,10 @@ impl State {
                     step => break step,
                 }
             };
-            consumed = length;
+            // A call that waits for keys is called again by the connection.
+            if !matches!(step, Step::Wait(_)) {
+                consumed = length;
+            }
         }
         executor.end_batch();
         self.input = input;

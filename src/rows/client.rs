@@ -702,8 +702,7 @@ fn client_unblock(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, Comm
         _ => return Err(subcommand_error(b"unblock")),
     };
     let id = resp::number::parse_i64(id).ok_or(CommandError::NotInteger)?;
-    let unblocked =
-        u64::try_from(id).is_ok_and(|id| ctx.engine.blocked.unblock(id, parting.clone()));
+    let unblocked = u64::try_from(id).is_ok_and(|id| ctx.engine.blocked.unblock(id, parting));
     Ok(Reply::from(unblocked).into())
 }
 

@@ -91,6 +91,20 @@ pub struct BlockOn {
     pub rewritten: Vec<(usize, Bytes)>,
 }
 
+impl BlockOn {
+    /// Waits until one of `keys` holds a value of `kind`; null array at the end of the timeout.
+    pub(crate) fn keys(kind: Kind, keys: &[&[u8]], timeout_ms: Option<i64>) -> Self {
+        Self {
+            keys: keys.iter().map(|key| Bytes::copy_from_slice(key)).collect(),
+            kind,
+            timeout_ms,
+            otherwise: Reply::NilArray,
+            on_deletion: false,
+            rewritten: Vec::new(),
+        }
+    }
+}
+
 /// What a call did beside its reply.
 #[derive(Debug, Default)]
 pub struct Effects {

@@ -12,13 +12,15 @@
 
 use crate::clients::Client;
 use crate::locks::ShardSet;
+use crate::session::ReplyMode;
 use bytes::Bytes;
 use commands::BlockOn;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use resp::Proto;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 
 /// A call that waits.
 #[derive(Debug)]
@@ -29,9 +31,7 @@ pub struct Waiter {
     pub(crate) row: u16,
     /// The words with which it is run again.
     pub(crate) words: Vec<Bytes>,
-    pub(crate) db: u16,
-    pub(crate) proto: Proto,
-    pub(crate) no_touch: bool,
+    pub(crate) speaker: Speaker,
     pub(crate) on: BlockOn,
     /// Every shard that running it again can touch.
     pub(crate) shards: ShardSet,
@@ -40,6 +40,15 @@ pub struct Waiter {
     state: AtomicU8,
     /// What CLIENT UNBLOCK or a change of role made it leave with.
     parting: Mutex<Parting>,
+}
+
+/// How its session stood when it began to wait, and stands until it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) db: u16,
+    pub(crate) proto: Proto,
+    pub(crate) no_touch: bool,
+    pub(crate) reply: ReplyMode,
 }
 
 /// Whether a waiter can still be served.
@@ -57,7 +66,7 @@ pub(crate) enum State {
 }
 
 /// How a waiter ends that was not served.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parting {
     /// As at its timeout: with the reply for nothing.
     #[default]
@@ -72,10 +81,17 @@ pub struct Blocked {
     by_id: DashMap<u64, Arc<Waiter>>,
     by_client: DashMap<u64, Arc<Waiter>>,
     last_id: AtomicU64,
-    /// Keys that somebody waits for, over all shards.
-    pub keys: AtomicUsize,
-    /// Keys whose deletion is waited for too.
-    pub keys_on_deletion: AtomicUsize,
+}
+
+/// What is waited for, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Awaited {
+    /// Keys that somebody waits for, those of every database counted apart.
+    pub keys: usize,
+    /// Those of them whose deletion is waited for too.
+    pub keys_on_deletion: usize,
+    /// Calls that give up at some time.
+    pub with_deadline: usize,
 }
 
 impl Waiter {
@@ -105,7 +121,7 @@ impl Waiter {
     }
 
     pub(crate) fn parting(&self) -> Parting {
-        self.parting.lock().clone()
+        *self.parting.lock()
     }
 
     /// When the waiter gives up, in Unix milliseconds.
@@ -126,24 +142,18 @@ impl Blocked {
         client: &Arc<Client>,
         row: u16,
         words: Vec<Bytes>,
-        (db, proto, no_touch): (u16, Proto, bool),
+        speaker: Speaker,
         on: BlockOn,
         shards: ShardSet,
         deadline_ms: Option<i64>,
     ) -> Arc<Waiter> {
         let id = self.last_id.fetch_add(1, SeqCst) + 1;
-        self.keys.fetch_add(on.keys.len(), SeqCst);
-        if on.on_deletion {
-            self.keys_on_deletion.fetch_add(on.keys.len(), SeqCst);
-        }
         let waiter = Arc::new(Waiter {
             id,
             client: Arc::clone(client),
             row,
             words,
-            db,
-            proto,
-            no_touch,
+            speaker,
             on,
             shards,
             deadline_ms,
@@ -158,11 +168,6 @@ impl Blocked {
     /// Forgets a waiter that is out of the queues.
     pub(crate) fn forget(&self, waiter: &Waiter) {
         if self.by_id.remove(&waiter.id).is_some() {
-            self.keys.fetch_sub(waiter.on.keys.len(), SeqCst);
-            if waiter.on.on_deletion {
-                self.keys_on_deletion
-                    .fetch_sub(waiter.on.keys.len(), SeqCst);
-            }
             self.by_client
                 .remove_if(&waiter.client.id, |_, other| other.id == waiter.id);
         }
@@ -187,6 +192,22 @@ impl Blocked {
             waiter.client.inbox.wake();
         }
         left
+    }
+
+    /// What is waited for just now; takes time in proportion to it.
+    #[must_use]
+    pub fn awaited(&self) -> Awaited {
+        let mut awaited = Awaited::default();
+        let mut keys: HashMap<(u16, Bytes), bool> = HashMap::new();
+        for waiter in &self.by_id {
+            awaited.with_deadline += usize::from(waiter.deadline_ms.is_some());
+            for key in &waiter.on.keys {
+                *keys.entry((waiter.speaker.db, key.clone())).or_default() |= waiter.on.on_deletion;
+            }
+        }
+        awaited.keys = keys.len();
+        awaited.keys_on_deletion = keys.values().filter(|on_deletion| **on_deletion).count();
+        awaited
     }
 
     /// How many calls wait.

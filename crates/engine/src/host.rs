@@ -2,6 +2,7 @@
 
 use commands::Now;
 use std::any::Any;
+use std::time::Duration;
 
 /// The server around the engine: the clock, and a place where slow destruction may happen.
 ///
@@ -15,4 +16,9 @@ pub trait Host: Any + Send + Sync + std::fmt::Debug {
 
     /// Drops something that may take long, off the calling thread.
     fn drop_later(&self, garbage: Box<dyn Any + Send>);
+
+    /// Stops the calling thread for so many microseconds (DEBUG SLEEP inside a transaction).
+    fn sleep(&self, us: u64) {
+        std::thread::sleep(Duration::from_micros(us));
+    }
 }

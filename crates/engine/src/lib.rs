@@ -27,7 +27,7 @@ pub mod transaction;
 mod walk;
 mod world;
 
-pub use blocking::{Blocked, Parting, Waiter};
+pub use blocking::{Awaited, Blocked, Parting, Waiter};
 pub use engine::{Engine, Layout};
 pub use executor::{Executor, ExpireProgress, Step, Wait};
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};

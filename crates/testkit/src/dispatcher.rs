@@ -17,6 +17,8 @@ pub struct Dispatcher {
     clock: Arc<StillClock>,
     executor: Executor,
     sessions: Vec<Session>,
+    /// Which of them have a call that waits for keys.
+    waiting: Vec<bool>,
 }
 
 /// A host whose clock moves only when it is told to, or a little whenever it is read.
@@ -46,6 +48,10 @@ impl Host for StillClock {
 
     fn drop_later(&self, garbage: Box<dyn Any + Send>) {
         drop(garbage);
+    }
+
+    fn sleep(&self, us: u64) {
+        self.unix_us.fetch_add(us as i64, Relaxed);
     }
 }
 
@@ -79,6 +85,7 @@ impl Dispatcher {
             clock,
             executor: Executor::new(engine, 0, Taker::Lane, 42),
             sessions: Vec::new(),
+            waiting: Vec::new(),
         };
         dispatcher.connect();
         dispatcher
@@ -95,6 +102,7 @@ impl Dispatcher {
         let now_ms = self.clock.now().ms();
         let client = self.executor.engine().clients.add(Peer::default(), now_ms);
         self.sessions.push(Session::new(client, true));
+        self.waiting.push(false);
         self.sessions.len() - 1
     }
 
@@ -109,9 +117,20 @@ impl Dispatcher {
         self.executor.engine()
     }
 
-    /// Moves the clock on.
+    /// Moves the clock on. Calls that wait for keys look at it.
     pub fn advance_ms(&mut self, ms: i64) {
         self.clock.unix_us.fetch_add(ms * 1000, Relaxed);
+        for session in 0..self.sessions.len() {
+            if self.waiting[session] {
+                self.act(session, &[]);
+            }
+        }
+    }
+
+    /// Whether the last call of a session waits for keys, as far as its connection has noticed.
+    #[must_use]
+    pub fn is_waiting(&self, session: usize) -> bool {
+        self.waiting[session]
     }
 
     /// Lets every reading of the clock take so many microseconds, as if the machine were that slow.
@@ -150,18 +169,25 @@ impl Dispatcher {
         values.remove(0)
     }
 
-    /// Calls a command on a session, and leaves what it answers to [`Dispatcher::received`].
+    /// Calls a command on a session, and leaves what it answers to [`Dispatcher::received`]. A call that waits for keys has
+    /// no answer yet.
     ///
     /// # Panics
-    /// When the call waits for something that nobody will bring.
+    /// When the call waits for something else that nobody will bring, or one before it still waits.
     pub fn act(&mut self, session: usize, argv: &[&[u8]]) {
+        let waiting = &mut self.waiting[session];
+        assert!(!*waiting || argv.is_empty(), "the call before waits");
+        *waiting = false;
         let session = &mut self.sessions[session];
         loop {
             match self.executor.call(session, argv) {
                 Step::Done | Step::Close => break,
                 Step::Yield => {}
                 Step::Wait(Wait::Shard(shard)) => shard.block(),
-                Step::Wait(Wait::Reply { .. }) => break,
+                Step::Wait(Wait::Reply { .. }) => {
+                    *waiting = true;
+                    break;
+                }
                 Step::Freeze(us) => {
                     self.clock.unix_us.fetch_add(us as i64, Relaxed);
                     self.executor.thaw(session);
@@ -177,6 +203,7 @@ impl Dispatcher {
     /// # Panics
     /// When somebody holds its shards, which nobody does between calls.
     pub fn part(&mut self, session: usize) {
+        self.waiting[session] = false;
         assert!(
             self.executor.part(&mut self.sessions[session]).is_none(),
             "no shard is held between calls"
@@ -188,6 +215,9 @@ impl Dispatcher {
     /// # Panics
     /// When it is not well-formed.
     pub fn received(&mut self, session: usize) -> Vec<Value> {
+        if self.waiting[session] && Executor::is_settled(&self.sessions[session]) {
+            self.act(session, &[]);
+        }
         let session = &mut self.sessions[session];
         session.client.inbox.drain_into(&mut session.out);
         let bytes: Vec<u8> = session.out.chunks().flatten().copied().collect();

@@ -76,13 +76,11 @@ pub(super) fn clients(report: &mut Report, view: &View<'_>) {
         "blocked_clients",
         view.engine.clients.blocked.load(Relaxed).max(0),
     );
-    let blocked = &view.engine.blocked;
-    report.zeros(&["tracking_clients", "clients_in_timeout_table"]);
-    report.field("total_blocking_keys", blocked.keys.load(Relaxed));
-    report.field(
-        "total_blocking_keys_on_nokey",
-        blocked.keys_on_deletion.load(Relaxed),
-    );
+    report.zeros(&["tracking_clients"]);
+    let awaited = view.engine.blocked.awaited();
+    report.field("clients_in_timeout_table", awaited.with_deadline);
+    report.field("total_blocking_keys", awaited.keys);
+    report.field("total_blocking_keys_on_nokey", awaited.keys_on_deletion);
 }
 
 /// INFO replication: a master without replicas.

@@ -1,5 +1,6 @@
 //! List commands: arguments and replies. The structure itself is [`store::List`].
 
+mod blocking;
 mod edit;
 mod pop;
 mod push;
@@ -10,6 +11,11 @@ use store::list::End;
 
 /// The rows of this family, in documentation order.
 pub const COMMANDS: &[&DataCommand] = &[
+    &blocking::BLMOVE,
+    &blocking::BLMPOP,
+    &blocking::BLPOP,
+    &blocking::BRPOP,
+    &blocking::BRPOPLPUSH,
     &read::LINDEX,
     &edit::LINSERT,
     &read::LLEN,

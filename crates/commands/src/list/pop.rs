@@ -188,6 +188,37 @@ pub(crate) fn pop_one(
     Ok(Some(Reply::Written))
 }
 
+/// Takes the element at `end` of the first of `keys` that exists, and replies with the key's name and the element; `None` when
+/// none of them exists. The log gets LPOP or RPOP of that key.
+pub(super) fn pop_named(
+    ctx: &mut WriteCtx<'_>,
+    keys: &[&[u8]],
+    end: End,
+) -> Result<Option<Reply>, CommandError> {
+    for key in keys {
+        let Some(mut list) = ctx.space.entry::<List>(key)?.existing() else {
+            continue;
+        };
+        let out = &mut ctx.out;
+        out.array(2);
+        out.bulk(key);
+        list.pop(&ctx.call.settings.tuning, end, |item| out.item(item));
+        list.commit(popped(end), 1);
+        ctx.effects()
+            .log(|| [pop_word(end), Bytes::copy_from_slice(key)]);
+        return Ok(Some(Reply::Written));
+    }
+    Ok(None)
+}
+
+/// The command that takes elements at `end`.
+fn pop_word(end: End) -> Bytes {
+    Bytes::from_static(match end {
+        End::Head => b"LPOP",
+        End::Tail => b"RPOP",
+    })
+}
+
 /// Takes up to `count` elements at `end` of the first of `keys` that exists, and replies with its name and an array of them;
 /// `None` when none of them exists. The log gets LPOP or RPOP with the number taken, as from Redis 7.2.
 pub(crate) fn pop_first(
@@ -208,12 +239,8 @@ pub(crate) fn pop_first(
         ctx.out.bulk(key);
         take(&mut ctx.out, &ctx.call.settings.tuning, list, end, taken);
         ctx.effects().log(|| {
-            let command: &[u8] = match end {
-                End::Head => b"LPOP",
-                End::Tail => b"RPOP",
-            };
             [
-                Bytes::from_static(command),
+                pop_word(end),
                 Bytes::copy_from_slice(key),
                 taken.to_string().into(),
             ]

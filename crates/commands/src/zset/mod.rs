@@ -1,6 +1,7 @@
 //! Sorted set commands: arguments and replies. The structure itself is [`store::ZSet`].
 
 mod add;
+mod blocking;
 mod bounds;
 mod combine;
 mod pop;
@@ -15,6 +16,9 @@ use store::{Object, ZSet};
 
 /// The rows of this family, in documentation order.
 pub const COMMANDS: &[&DataCommand] = &[
+    &blocking::BZMPOP,
+    &blocking::BZPOPMAX,
+    &blocking::BZPOPMIN,
     &add::ZADD,
     &read::ZCARD,
     &read::ZCOUNT,

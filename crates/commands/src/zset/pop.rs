@@ -121,6 +121,35 @@ pub(crate) fn zmpop_words<'a>(
     Ok((keys, end, count))
 }
 
+/// Takes the member at `end` of the first of `keys` that exists, and replies with the key's name, the member and its score;
+/// `None` when none of them exists. The log gets ZPOPMIN or ZPOPMAX of that key.
+pub(super) fn pop_named(
+    ctx: &mut WriteCtx<'_>,
+    keys: &[&[u8]],
+    end: End,
+) -> Result<Option<Reply>, CommandError> {
+    for key in keys {
+        let Some(zset) = ctx.space.entry::<ZSet>(key)?.existing() else {
+            continue;
+        };
+        ctx.out.array(3);
+        ctx.out.bulk(key);
+        take(&mut ctx.out, zset, end, 1, Scores::Flat);
+        ctx.effects()
+            .log(|| [pop_word(end), Bytes::copy_from_slice(key)]);
+        return Ok(Some(Reply::Written));
+    }
+    Ok(None)
+}
+
+/// The command that takes members at `end`.
+fn pop_word(end: End) -> Bytes {
+    Bytes::from_static(match end {
+        End::Head => b"ZPOPMIN",
+        End::Tail => b"ZPOPMAX",
+    })
+}
+
 /// Takes up to `count` members at `end` of the first of `keys` that exists, and replies with its name and an array of pairs;
 /// `None` when none of them exists. The log gets ZPOPMIN or ZPOPMAX with the number taken, as from Redis 7.2.
 pub(crate) fn pop_first(
@@ -142,12 +171,8 @@ pub(crate) fn pop_first(
         ctx.out.array(taken);
         take(&mut ctx.out, zset, end, taken, Scores::Paired);
         ctx.effects().log(|| {
-            let command: &[u8] = match end {
-                End::Head => b"ZPOPMIN",
-                End::Tail => b"ZPOPMAX",
-            };
             [
-                Bytes::from_static(command),
+                pop_word(end),
                 Bytes::copy_from_slice(key),
                 taken.to_string().into(),
             ]

@@ -1,6 +1,7 @@
 //! Transcripts of every data command, through the dispatcher.
 
 mod bitmap;
+mod blocking;
 mod dump;
 mod generic;
 mod hash;

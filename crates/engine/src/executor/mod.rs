@@ -663,8 +663,12 @@ impl Local {
             self.reply(engine, session, row, result);
         }
         session.executing = false;
-        self.effects.ready = ready;
-        self.serve_ready(engine, held, now);
+        if !ready.is_empty() {
+            // What became ready at the start may have expired by the end.
+            let now = engine.host.now();
+            self.effects.ready = ready;
+            self.serve_ready(engine, held, now);
+        }
         Reply::Written
     }
 
@@ -689,7 +693,11 @@ impl Local {
                 self.carry_out_walk(engine, held, now, &mut walk);
                 Ok(walk.finish(&mut self.writer(session)))
             }
-            Flow::Exec | Flow::Freeze(_) | Flow::Host(_) => Err(CommandError::NotInTransaction),
+            Flow::Freeze(us) => {
+                engine.host.sleep(us);
+                Ok(Reply::Ok)
+            }
+            Flow::Exec | Flow::Host(_) => Err(CommandError::NotInTransaction),
         }
     }
 

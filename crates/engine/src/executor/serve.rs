@@ -1,11 +1,11 @@
 //! Blocking as the executor does it: entering the queues, serving ready keys, leaving.
 
 use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
-use crate::blocking::{Parting, State, Waiter};
+use crate::blocking::{Parting, Speaker, State, Waiter};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet, Taker};
 use crate::registry::Row;
-use crate::session::Session;
+use crate::session::{ReplyMode, Session};
 use bytes::Bytes;
 use commands::{CommandError, ManyShards, Now, Reply};
 use resp::{Output, Writer};
@@ -69,7 +69,12 @@ impl Local {
         let deadline_ms = on
             .timeout_ms
             .map(|timeout| now.ms().saturating_add(timeout));
-        let speaker = (session.db, session.proto, session.no_touch);
+        let speaker = Speaker {
+            db: session.db,
+            proto: session.proto,
+            no_touch: session.no_touch,
+            reply: session.reply,
+        };
         let waiter = engine.blocked.enter(
             &session.client,
             row.id,
@@ -124,8 +129,9 @@ impl Local {
             {
                 continue;
             }
-            if self.run_again(engine, held, now, &waiter) {
-                next.append(&mut self.effects.ready);
+            let served = self.run_again(engine, held, now, &waiter);
+            next.append(&mut self.effects.ready);
+            if served {
                 self.take_out(engine, held, &waiter);
                 waiter.set_state(State::Served);
                 waiter.client.inbox.wake();
@@ -146,26 +152,25 @@ impl Local {
         let row = engine.registry.row(waiter.row);
         let argv: Vec<&[u8]> = waiter.words.iter().map(|word| &**word).collect();
         let caller = Caller {
-            db: waiter.db,
-            proto: waiter.proto,
-            no_touch: waiter.no_touch,
+            db: waiter.speaker.db,
+            proto: waiter.speaker.proto,
+            no_touch: waiter.speaker.no_touch,
             may_block: true,
             elements_max: usize::MAX,
         };
         let mut out = Output::default();
         let result = self.perform(engine, &caller, &mut out, row, &argv, held, now);
+        // A call that goes on waiting may have removed a key that had expired.
+        self.carry_out(engine);
         if result == Ok(Reply::Block) {
             return false;
         }
-        self.carry_out(engine);
-        self.write_reply(
-            engine,
-            row,
-            &mut Writer::new(&mut out, waiter.proto),
-            result,
-        );
-        let chunks: Vec<&[u8]> = out.chunks().collect();
-        waiter.client.inbox.push(Bytes::from(chunks.concat()), 0);
+        let mut writer = Writer::new(&mut out, waiter.speaker.proto);
+        self.write_reply(engine, row, &mut writer, result);
+        if waiter.speaker.reply == ReplyMode::On {
+            let chunks: Vec<&[u8]> = out.chunks().collect();
+            waiter.client.inbox.push(Bytes::from(chunks.concat()), 0);
+        }
         true
     }
 
@@ -174,7 +179,7 @@ impl Local {
         for key in &waiter.on.keys {
             held.of_key_mut(key)
                 .waiters
-                .remove(waiter.db, key, waiter.id);
+                .remove(waiter.speaker.db, key, waiter.id);
         }
         engine.blocked.forget(waiter);
     }
