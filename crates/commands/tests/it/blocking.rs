@@ -1,6 +1,6 @@
 //! Commands that wait for keys: BLPOP and its siblings, BZPOPMIN and its siblings, XREAD and XREADGROUP.
 
-use testkit::engine::{Awaited, Parting, ShardSet, Taker};
+use testkit::engine::{Awaited, Parting, ReplyMode, ShardSet, Taker};
 use testkit::{Dispatcher, check, check_effects, check_resp3, render};
 
 /// Sessions on a server; what they hear is compared as a list of replies.
@@ -494,6 +494,25 @@ fn who_is_gone_is_not_served() {
     scene.call("RPUSH m a");
     scene.hears(next, "[\"m\", \"a\"]");
     scene.nobody_waits();
+}
+
+#[test]
+fn who_wants_no_replies_is_served_in_silence() {
+    let mut scene = Scene::default();
+    let silent = scene.0.connect();
+    scene.0.session(silent).reply = ReplyMode::Off;
+    scene.act(silent, "BLPOP l 0");
+    scene.call("RPUSH l a");
+    assert!(scene.heard(silent).is_empty());
+    assert_eq!(scene.call("EXISTS l"), ":0");
+    scene.nobody_waits();
+
+    let once = scene.0.connect();
+    scene.0.session(once).reply = ReplyMode::Skip;
+    scene.act(once, "BLPOP l 1");
+    scene.0.advance_ms(1000);
+    scene.act(once, "LLEN l");
+    scene.hears(once, ":0");
 }
 
 #[test]
