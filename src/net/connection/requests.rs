@@ -1,0 +1,298 @@
+//! From bytes to calls: reading into the worker's scratch or a buffer of one's own, parsing in place, and running.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use engine::{Executor, Step, Wait};
+use resp::{Limits, Parse, ProtocolError, Trust};
+use smallvec::SmallVec;
+use tracing::debug;
+
+use super::account::watermark;
+use super::{CARRY_MAX, Ending, State, Turn};
+use crate::net::stream::{Room, Stream};
+use crate::net::worker::Worker;
+use crate::net::{Complaint, Shared};
+
+/// Why a run of requests stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The rest is no whole request.
+    Incomplete,
+    /// Others should have their turn.
+    Budget,
+    /// There is much to send.
+    Output,
+    /// A call did not end.
+    Step(Step),
+    /// The peer does not speak the protocol.
+    Violation(ProtocolError),
+}
+
+/// Requests that one turn runs.
+const BATCH_REQUESTS: usize = 1000;
+
+/// Nanoseconds that one turn runs.
+const BATCH_NS: u64 = 1_000_000;
+
+/// Room that is made at once for a large request; after that the room doubles.
+const RESERVE_MAX: usize = 4 << 20;
+
+/// What an active client is charged for reading: its share of the worker's scratch, as much as Redis gives a client.
+const READ_ROOM: usize = 20 * 1024;
+
+impl State {
+    /// Reads once and runs what was read.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        worker: &mut Worker,
+        shared: &Shared,
+    ) -> Poll<Result<Stop, Ending>> {
+        let carry = self.input.len();
+        if carry + self.needed > CARRY_MAX {
+            return self.poll_fill_own(cx, stream, worker, shared);
+        }
+        let mut room = Room::Scratch(&mut worker.scratch, carry);
+        let count = match ready!(stream.poll_read(cx, &mut room, &mut worker.cipher)) {
+            Ok(0) => return Poll::Ready(Err(Ending::Closed)),
+            Ok(count) => count,
+            Err(error) => return Poll::Ready(Err(Ending::Failed(error))),
+        };
+        let traffic = worker.traffic();
+        traffic.input.add(count as u64);
+        traffic.reads.add(1);
+        let Some(data) = worker.scratch.get_mut(..carry + count) else {
+            return Poll::Ready(Err(Ending::Closed));
+        };
+        if let Some(front) = data.get_mut(..carry) {
+            front.copy_from_slice(&self.input);
+            self.input.clear();
+        }
+        if self.is_new {
+            self.is_new = false;
+            if let Some(ending) = self.refuse_tls(data, stream, shared) {
+                return Poll::Ready(Err(ending));
+            }
+        }
+        let (consumed, stop) = self.run(&mut worker.executor, shared, data);
+        let rest = data.get(consumed..).unwrap_or_default();
+        if !rest.is_empty() {
+            self.input.extend_from_slice(rest);
+        }
+        Poll::Ready(Ok(stop))
+    }
+
+    /// Reads a large request into the connection's own buffer.
+    pub(super) fn poll_fill_own(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        worker: &mut Worker,
+        shared: &Shared,
+    ) -> Poll<Result<Stop, Ending>> {
+        // Not before there is something to read: an idle client's room is taken away from it.
+        ready!(stream.poll_readable(cx)).map_err(Ending::Failed)?;
+        self.make_room(shared);
+        let mut room = Room::Own(&mut self.input);
+        let count = match ready!(stream.poll_read(cx, &mut room, &mut worker.cipher)) {
+            Ok(0) => return Poll::Ready(Err(Ending::Closed)),
+            Ok(count) => count,
+            Err(error) => return Poll::Ready(Err(Ending::Failed(error))),
+        };
+        worker.traffic().input.add(count as u64);
+        worker.traffic().reads.add(1);
+        self.touch(shared);
+        if self.input.len() as u64 > shared.server.limits.input_max.load(Relaxed) {
+            return Poll::Ready(Err(self.over_input_limit(shared)));
+        }
+        Poll::Ready(Ok(self.run_own(worker, shared)))
+    }
+
+    /// Makes room in the connection's own buffer for what a large request lacks.
+    pub(super) fn make_room(&mut self, shared: &Shared) {
+        let room = self.needed.min(self.input.len().max(RESERVE_MAX));
+        self.input.reserve(room);
+        self.full_at_run = shared.server.cron_runs.load(Relaxed);
+    }
+
+    /// Runs requests that lie in the connection's own buffer.
+    pub(super) fn run_own(&mut self, worker: &mut Worker, shared: &Shared) -> Stop {
+        let mut input = std::mem::take(&mut self.input);
+        let (consumed, stop) = self.run(&mut worker.executor, shared, &input);
+        input.advance(consumed);
+        self.input = input;
+        stop
+    }
+
+    /// Runs the requests at the start of `data`: how many bytes they took, and why no more ran.
+    pub(super) fn run(
+        &mut self,
+        executor: &mut Executor,
+        shared: &Shared,
+        data: &[u8],
+    ) -> (usize, Stop) {
+        let limits = &shared.server.limits;
+        let bulk_max = limits.bulk_max.load(Relaxed);
+        let output_max = watermark(self.output_bounds(shared));
+        self.session
+            .client
+            .shown
+            .qbuf
+            .store(data.len() as u64, Relaxed);
+        let (mut at, mut requests) = (0, 0);
+        let stop = loop {
+            let rest = data.get(at..).unwrap_or_default();
+            let trust = if self.session.authenticated {
+                Trust::Authenticated
+            } else {
+                Trust::Unauthenticated
+            };
+            let length = match self.parser.parse(rest, &Limits { bulk_max, trust }) {
+                Ok(Parse::Frame(length)) => length,
+                Ok(Parse::Skip(length)) => {
+                    at += length;
+                    continue;
+                }
+                Ok(Parse::Incomplete { needed }) => {
+                    self.needed = needed;
+                    break Stop::Incomplete;
+                }
+                Err(violation) => break Stop::Violation(violation),
+            };
+            let request = self.parser.request(rest);
+            let argv: SmallVec<[&[u8]; 16]> = request.iter().collect();
+            match executor.call(&mut self.session, &argv) {
+                Step::Done => at += length,
+                step @ (Step::Freeze(_) | Step::Host(_) | Step::Close) => {
+                    at += length;
+                    break Stop::Step(step);
+                }
+                step => break Stop::Step(step),
+            }
+            requests += 1;
+            if self.session.out.len() >= output_max {
+                break Stop::Output;
+            }
+            let latest_ns = executor.latest().monotonic_ns;
+            let started_ns = *self.turn_started_ns.get_or_insert(latest_ns);
+            if requests == BATCH_REQUESTS || latest_ns.saturating_sub(started_ns) > BATCH_NS {
+                break Stop::Budget;
+            }
+        };
+        executor.end_batch();
+        (at, stop)
+    }
+
+    /// What the connection does after a run: go on, or end the turn with something once the output is flushed.
+    pub(super) fn after_run(
+        &mut self,
+        stop: Stop,
+        worker: &Worker,
+        shared: &Shared,
+    ) -> Option<Turn> {
+        self.has_request = !matches!(stop, Stop::Incomplete);
+        self.read_room = READ_ROOM;
+        let last_ms = worker.executor.latest().ms();
+        self.session.client.shown.last_ms.store(last_ms, Relaxed);
+        match stop {
+            Stop::Incomplete => {
+                if self.input.len() + self.needed > CARRY_MAX {
+                    self.make_room(shared);
+                }
+                None
+            }
+            Stop::Budget => Some(Turn::Yield),
+            Stop::Output => self
+                .is_over_output_limit(shared, last_ms)
+                .then_some(Turn::End(Ending::Killed)),
+            Stop::Violation(violation) => {
+                self.refuse(violation, shared);
+                Some(Turn::End(Ending::AfterReply))
+            }
+            Stop::Step(step) => match step {
+                Step::Done => None,
+                Step::Close => Some(Turn::End(Ending::AfterReply)),
+                Step::Wait(wait) => Some(Turn::Wait(wait)),
+                Step::Yield => Some(Turn::Yield),
+                Step::Lane => Some(Turn::Lane),
+                Step::Freeze(us) => Some(Turn::Freeze(us)),
+                Step::Host(request) => Some(Turn::Host(request)),
+            },
+        }
+    }
+
+    /// Calls the request at the front of the buffer again, on a lane, and waits there as long as it takes.
+    pub(crate) fn run_on_lane(&mut self, executor: &mut Executor, shared: &Shared) -> Step {
+        let input = std::mem::take(&mut self.input);
+        let limits = Limits {
+            bulk_max: shared.server.limits.bulk_max.load(Relaxed),
+            trust: Trust::Primary,
+        };
+        let mut consumed = 0;
+        let mut step = Step::Done;
+        if let Ok(Parse::Frame(length)) = self.parser.parse(&input, &limits) {
+            let argv: SmallVec<[&[u8]; 16]> = self.parser.request(&input).iter().collect();
+            step = loop {
+                match executor.call(&mut self.session, &argv) {
+                    Step::Wait(Wait::Shard(freed)) => freed.block(),
+                    Step::Wait(_) if shared.lanes.are_closed() => break Step::Close,
+                    Step::Wait(Wait::World { changed, until_ms }) => {
+                        shared.block_until(changed, until_ms);
+                    }
+                    Step::Yield | Step::Lane => std::thread::yield_now(),
+                    step => break step,
+                }
+            };
+            // A call that waits for keys is called again by the connection.
+            if !matches!(step, Step::Wait(_)) {
+                consumed = length;
+            }
+        }
+        executor.end_batch();
+        self.input = input;
+        self.input.advance(consumed);
+        step
+    }
+
+    /// Answers a violation of the protocol.
+    pub(super) fn refuse(&mut self, violation: ProtocolError, shared: &Shared) {
+        debug!(
+            "Protocol error ({violation}) from client: {}.",
+            self.info(shared)
+        );
+        let message = violation.message();
+        let out = &mut self.session.out;
+        out.push(b"-ERR ");
+        out.push(&message);
+        out.push(b"\r\n");
+    }
+
+    /// Answers a ClientHello that came to a plaintext port.
+    pub(super) fn refuse_tls(
+        &mut self,
+        data: &[u8],
+        stream: &Stream,
+        shared: &Shared,
+    ) -> Option<Ending> {
+        if data.first() != Some(&TLS_RECORD) || matches!(stream, Stream::Tls(_)) {
+            return None;
+        }
+        if !matches!(tls::sniff(data), tls::Kind::Tls | tls::Kind::Incomplete) {
+            return None;
+        }
+        shared.say_once(
+            Complaint::TlsOnPlaintextPort,
+            &self.session.client.peer.addr,
+            "a client spoke TLS to a plaintext port",
+            "connect to the TLS port ('tls-port'), or without TLS",
+        );
+        self.session.out.push(&tls::ALERT_HANDSHAKE_FAILURE);
+        Some(Ending::AfterReply)
+    }
+}
+
+/// The first byte of a TLS record with a ClientHello.
+const TLS_RECORD: u8 = 22;
