@@ -2,9 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod client;
+mod command;
+mod config;
+mod connection;
+mod debug;
+mod info;
 mod limits;
 mod network;
 mod protocol;
 mod server;
+mod table;
 mod threads;
 mod tls;
+mod transcript;

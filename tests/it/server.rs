@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,14 @@ impl TestServer {
 
     /// A server that listens for these kinds, each on a free port of the loopback interface.
     pub(crate) fn start(lines: &str, kinds: &[Kind], dir: TempDir) -> Self {
+        Self::launch(lines, kinds, dir, None)
+    }
+
+    fn launch(lines: &str, kinds: &[Kind], dir: TempDir, config_file: Option<PathBuf>) -> Self {
         let listen = |kind: &Kind| (*kind, TcpListener::bind("127.0.0.1:0").unwrap());
         let launch = Launch {
             config: configuration(lines, dir.path()),
-            config_file: None,
+            config_file,
             executable: "redis-server".into(),
             log: None,
             supervision: Supervision::None,
@@ -45,6 +49,12 @@ impl TestServer {
             running: Some(Server::start(launch).unwrap()),
             dir,
         }
+    }
+
+    /// A plaintext server whose configuration came from this file in its directory.
+    pub(crate) fn with_file(lines: &str, dir: TempDir, file: &str) -> Self {
+        let file = dir.path().join(file);
+        Self::launch(lines, &[Kind::Tcp], dir, Some(file))
     }
 
     pub(crate) fn running(&self) -> &RunningServer {

@@ -75,7 +75,11 @@ const SCAN: EngineCommand = EngineCommand {
     keys: &[],
     flags: Flags::READONLY.union(Flags::EVERYTHING),
     categories: Categories::KEYSPACE,
-    tips: &["nondeterministic_output", "request_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:special",
+        "response_policy:special",
+    ],
     subcommands: &[],
     handler: Handler::Session(scan),
 };
