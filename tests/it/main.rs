@@ -11,6 +11,7 @@ mod info;
 mod limits;
 mod network;
 mod protocol;
+mod pubsub;
 mod server;
 mod table;
 mod threads;

@@ -203,7 +203,8 @@ fn test_texts() -> String {
 
 /// Whether these words occur, and not as part of longer ones.
 fn called(texts: &str, call: &str) -> bool {
-    let is_part = |next: Option<char>| next.is_some_and(|next| next.is_alphanumeric() || next == '_');
+    let is_part =
+        |next: Option<char>| next.is_some_and(|next| next.is_alphanumeric() || next == '_');
     texts.match_indices(call).any(|(at, _)| {
         let (before, after) = (texts.get(..at), texts.get(at + call.len()..));
         !is_part(before.and_then(|text| text.chars().next_back()))
