@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use engine::{Executor, Step, Wait};
 use resp::{Limits, Parse, ProtocolError, Trust};
 use smallvec::SmallVec;
@@ -120,10 +120,9 @@ impl State {
 
     /// Runs requests that lie in the connection's own buffer.
     pub(super) fn run_own(&mut self, worker: &mut Worker, shared: &Shared) -> Stop {
-        let mut input = std::mem::take(&mut self.input);
+        let input = std::mem::take(&mut self.input);
         let (consumed, stop) = self.run(&mut worker.executor, shared, &input);
-        input.advance(consumed);
-        self.input = input;
+        self.put_back(input, consumed);
         stop
     }
 
@@ -252,9 +251,18 @@ impl State {
             }
         }
         executor.end_batch();
-        self.input = input;
-        self.input.advance(consumed);
+        self.put_back(input, consumed);
         step
+    }
+
+    /// Keeps what is left of the buffer. Room is kept too: what an advance passes over is no longer counted as such.
+    fn put_back(&mut self, mut input: BytesMut, consumed: usize) {
+        if consumed == input.len() {
+            input.clear();
+        } else {
+            input.advance(consumed);
+        }
+        self.input = input;
     }
 
     /// Answers a violation of the protocol.
