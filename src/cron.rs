@@ -105,6 +105,7 @@ impl Cron {
         let add = |counter: &AtomicU64| counter.fetch_add(spent_us, Relaxed);
         add(&server.event_loop.duration_us);
         add(&server.event_loop.cron_us);
+        server.event_loop.latest_us.store(spent_us, Relaxed);
         server.event_loop.longest_us.fetch_max(spent_us, Relaxed);
     }
 

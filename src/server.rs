@@ -125,6 +125,8 @@ pub struct EventLoop {
     pub duration_us: AtomicU64,
     /// Of those, in cron.
     pub cron_us: AtomicU64,
+    /// Microseconds of the latest turn.
+    pub latest_us: AtomicU64,
     /// Microseconds of the longest turn.
     pub longest_us: AtomicU64,
 }
@@ -278,9 +280,12 @@ impl Server {
             duration_us,
             cron_us,
             longest_us,
+            latest_us,
         } = &self.event_loop;
-        for counter in [cycles, duration_us, cron_us, longest_us] {
-            counter.store(0, Relaxed);
+        // The turn that is under way goes on counting: workers do not turn, so that no other may come for a while.
+        cycles.store(1, Relaxed);
+        for counter in [duration_us, cron_us, longest_us] {
+            counter.store(latest_us.load(Relaxed), Relaxed);
         }
         self.garbage.freed.store(0, Relaxed);
         *self.rates.lock() = crate::cron::Rates::default();
