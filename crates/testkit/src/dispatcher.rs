@@ -7,8 +7,8 @@ use engine::{
 };
 use resp::{Proto, ReplyParser, Value};
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 use store::HashSeed;
 
 /// An engine with sessions that are called one at a time.
@@ -28,6 +28,9 @@ struct StillClock {
     /// Microseconds that a reading takes.
     reading_us: AtomicI64,
 }
+
+/// The seed of every dispatcher and history: making one allocates for the life of the process.
+pub(crate) static SEED: LazyLock<HashSeed> = LazyLock::new(|| HashSeed::new(7));
 
 /// Where the clock stands at first: a day in 2024.
 const START_US: i64 = 1_710_000_000_000_000;
@@ -77,7 +80,7 @@ impl Dispatcher {
             shards: 64,
             databases: 16,
             threads: 1,
-            seed: HashSeed::new(7),
+            seed: *SEED,
         };
         let host = Arc::clone(&clock) as Arc<dyn Host>;
         let engine = Arc::new(Engine::new(layout, world, host, data, above));

@@ -1,6 +1,7 @@
 //! Makes histories: clients on threads of their own call one engine at the same time, each call's instants noted.
 
 use super::checker::{History, Operation};
+use crate::dispatcher::SEED;
 use crate::render::render;
 use commands::{Now, Rng};
 use engine::clients::Peer;
@@ -9,7 +10,6 @@ use resp::{ReplyParser, Value};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
-use store::HashSeed;
 
 /// How large a history is.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ pub fn run_history(seed: u64, shape: Shape) -> History {
         shards: 64,
         databases: 1,
         threads: shape.clients,
-        seed: HashSeed::new(11),
+        seed: *SEED,
     };
     let host = Arc::new(CountingHost::default());
     let engine = Arc::new(Engine::new(
