@@ -7,12 +7,13 @@
 //! After `=` stand the dirty count; the keyspace events, or `-`; and what the log gets: the client's `own` words, `nothing`,
 //! or the words of each command, split by ` / `. Deletions of expired keys stand before it in parentheses.
 
+use crate::dispatcher::SEED;
 use commands::{
     Args, Audience, Call, DataCommand, Effects, EventClass, Handler, Logged, Now, OnExpired,
     ReadCtx, ReadSpace, Reply, Rng, Settings, Shards, Space, WriteCtx, WriteSpace,
 };
 use resp::{Output, Proto, Writer};
-use store::{AccessPolicy, HashSeed, Shard};
+use store::{AccessPolicy, Shard};
 
 /// Runs calls on an empty shard and compares what they do beside their replies; `@ 1500` moves the clock on by milliseconds.
 ///
@@ -126,7 +127,7 @@ impl Alone {
         let space = Space {
             shards: Shards::One(&mut self.shard),
             db: 0,
-            seed: HashSeed::new(7),
+            seed: *SEED,
             now_ms: self.now_ms,
             access: AccessPolicy::Lru,
             no_touch: false,
