@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
     server.limit_strings(1 << 20);
     let mut bytes = data.iter().copied();
     let commands = server.engine().registry.rows().len();
+    let mut session = 0;
     while let Some(first) = bytes.next() {
         let row = (usize::from(first) + usize::from(bytes.next().unwrap_or(0)) * 256) % commands;
         let mut words: Vec<Vec<u8>> = {
@@ -35,8 +36,11 @@ fuzz_target!(|data: &[u8]| {
             });
         }
         let argv: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        server.act(0, &argv);
-        let _well_formed = server.received(0);
+        server.act(session, &argv);
+        let _well_formed = server.received(session);
+        if server.is_waiting(session) {
+            session = server.connect();
+        }
         if first == 0xFF {
             server.advance_ms(1000);
         }
