@@ -10,6 +10,7 @@ use crate::session_ctx::SessionCtx;
 use ::commands::keys::{KeyFlags, KeySpec};
 use ::commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use bytes::Bytes;
+use resp::Writer;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The rows of this module, in documentation order.
@@ -451,7 +452,9 @@ fn confirm(ctx: &mut SessionCtx<'_>, word: &'static str, topic: Topic, name: Opt
         Topic::Channel | Topic::Pattern => ctx.session.subscriptions.channels_and_patterns(),
         Topic::ShardChannel => ctx.session.subscriptions.shard_channels(),
     };
-    let mut out = ctx.out();
+    // A message rather than a reply: CLIENT REPLY does not hold it back (CLIENT_PUSHING, Redis 7.2).
+    let Session { out, proto, .. } = &mut *ctx.session;
+    let mut out = Writer::new(out, *proto);
     out.push(3);
     out.bulk(word.as_bytes());
     match name {
