@@ -4,6 +4,25 @@ use crate::server::TestServer;
 use crate::transcript::Caller;
 
 #[test]
+fn messages_come_whatever_becomes_of_replies() {
+    let server = TestServer::plain("");
+    let mut caller = Caller::of(&server);
+    caller.check("> HELLO 3\n ~ {*");
+    let silent: [&[&str]; 2] = [&["CLIENT", "REPLY", "OFF"], &["PING"]];
+    silent.iter().for_each(|words| caller.send(words));
+    caller.check(
+        r#"
+        > SUBSCRIBE c
+        < >["subscribe", "c", :1]
+        > PUBLISH c hello
+        < >["message", "c", "hello"]
+        > CLIENT REPLY ON
+        < +OK
+        "#,
+    );
+}
+
+#[test]
 fn subscriptions_are_confirmed_and_counted() {
     let server = TestServer::plain("");
     let (mut subscriber, mut other) = (Caller::of(&server), Caller::of(&server));

@@ -32,6 +32,11 @@ impl SessionCtx<'_> {
         self.session.writer(self.muted)
     }
 
+    /// Where messages go that are no replies, such as confirmations of subscriptions: CLIENT REPLY does not concern them.
+    pub fn messages(&mut self) -> Writer<'_> {
+        Writer::new(&mut self.session.out, self.session.proto)
+    }
+
     /// Ends with a reply that has been written.
     pub fn written(&self) -> Result<Flow, CommandError> {
         Ok(Flow::Reply(Reply::Written))

@@ -491,7 +491,7 @@ fn list_names(
     let pattern = args.next_word();
     args.finish()?;
     let names = ctx.engine.pubsub.names(topic, pattern);
-    let mut out = ctx.out();
+    let mut out = ctx.messages();
     out.array(names.len());
     names.iter().for_each(|name| out.bulk(name));
     ctx.written()
