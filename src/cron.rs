@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use engine::clients::Client;
+use engine::clients::{Client, flag};
 use tracing::{debug, info, warn};
 
 use crate::client_info;
@@ -168,8 +168,8 @@ fn look_at_clients(shared: &Shared, now_ms: i64) {
     let idle_ms_max = i64::try_from(shared.server.limits.idle_ms_max.load(Relaxed)).unwrap_or(0);
     for client in shared.engine.clients.all() {
         let idle_ms = now_ms - client.shown.last_ms.load(Relaxed);
-        let is_blocked = client.has_flag(engine::clients::flag::BLOCKED);
-        if idle_ms_max > 0 && idle_ms > idle_ms_max && !is_blocked {
+        let waits = client.has_flag(flag::BLOCKED) || client.has_flag(flag::PUBSUB);
+        if idle_ms_max > 0 && idle_ms > idle_ms_max && !waits {
             debug!(
                 "Closing idle client {}",
                 client_info::line(&shared.engine, &client, now_ms)

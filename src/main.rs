@@ -68,6 +68,7 @@ fn serve(run: &Run) -> Result<()> {
         process::daemonize().context("Can't go into the background")?;
     }
     say_hello(run);
+    process::disable_huge_pages(&config);
     process::adjust_open_files(&mut config).map_err(anyhow::Error::msg)?;
     let own = own_tls::prepare(&mut config)?;
     let pid_file = process::pid_file(&config, background);

@@ -175,6 +175,21 @@ pub fn make_room_for_clients(clients: u64) -> Result<(), u64> {
     }
 }
 
+/// How many descriptors the process may have.
+#[must_use]
+pub fn descriptors_max() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(DESCRIPTORS_UNKNOWN, |(soft, _)| soft)
+}
+
+/// Keeps the kernel from giving the process huge pages unasked (`disable-thp`).
+pub fn disable_huge_pages(config: &Config) {
+    if config.read(directive::DISABLE_THP)
+        && let Err(error) = nix::sys::prctl::set_thp_disable(true)
+    {
+        debug!("Transparent huge pages stay as they are: {}", error.desc());
+    }
+}
+
 /// Raises the limit of descriptors to `wanted` if it is lower: what it was before. On failure what it is, and why.
 fn raise_descriptors(wanted: u64) -> Result<u64, (u64, nix::Error)> {
     let (soft, hard) =

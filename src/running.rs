@@ -269,8 +269,9 @@ impl Server {
                 .start(Arc::clone(&shared), workers + lane, random.next())?;
             threads.lanes.push(lane);
         }
+        let count = arrivals.len() as u64;
         for arrivals in arrivals {
-            let thread = handshake::start(arrivals, Arc::clone(&shared))?;
+            let thread = handshake::start(arrivals, Arc::clone(&shared), count)?;
             threads.handshakes.push(thread);
         }
         let addresses = addresses(&listeners);

@@ -28,6 +28,7 @@ use tracing::{debug, trace};
 use crate::net::connection::Parked;
 use crate::net::stream::Socket;
 use crate::net::{Complaint, Shared};
+use crate::process;
 use crate::server::Stage;
 
 /// A connection that was accepted on a TLS port.
@@ -48,8 +49,11 @@ pub(crate) struct Handshakers {
 
 /// Handshakes that a thread works on at a time.
 const HANDSHAKES_MAX: usize = 64;
-/// Newcomers that a thread knows at a time, silent ones included; beyond that the oldest is dropped.
-const NEWCOMERS_MAX: usize = 4096;
+/// Newcomers that are known at a time, silent ones included, however many descriptors there are: beyond that the oldest is
+/// dropped.
+const NEWCOMERS_MAX: u64 = 4096;
+/// The part of the process' descriptors that newcomers may take: the others are for clients.
+const DESCRIPTORS_PART: u64 = 4;
 /// How long a handshake keeps its place: one that takes longer waits for its peer, which costs nothing.
 const PLACE_KEPT: Duration = Duration::from_millis(500);
 /// The priority of the threads, in the kernel's terms.
@@ -84,18 +88,21 @@ impl Handshakers {
     }
 }
 
-/// Starts one handshake thread.
+/// Starts one of `threads` handshake threads.
 ///
 /// # Errors
 /// The system has no thread or no event queue left.
 pub(crate) fn start(
     mut arrivals: UnboundedReceiver<Newcomer>,
     shared: Arc<Shared>,
+    threads: u64,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
+    let most = (process::descriptors_max() / DESCRIPTORS_PART).min(NEWCOMERS_MAX) / threads.max(1);
+    let newcomers_max = usize::try_from(most).unwrap_or(1).max(1);
     std::thread::Builder::new()
         .name("handshake".to_owned())
         .spawn(move || {
@@ -106,7 +113,7 @@ pub(crate) fn start(
             let mut stage = shared.server.shutdown.watch();
             runtime.block_on(async {
                 let mut ended = pin!(stage.wait_for(|stage| *stage == Stage::Ending));
-                let mut crowd = Crowd::default();
+                let mut crowd = Crowd::new(newcomers_max);
                 loop {
                     tokio::select! {
                         biased;
@@ -123,8 +130,8 @@ pub(crate) fn start(
 }
 
 /// All newcomers of a thread.
-#[derive(Default)]
 struct Crowd {
+    newcomers_max: usize,
     tasks: JoinSet<()>,
     /// In order of arrival; those that are done go when they come to the front.
     order: VecDeque<AbortHandle>,
@@ -132,14 +139,24 @@ struct Crowd {
 }
 
 impl Crowd {
+    fn new(newcomers_max: usize) -> Self {
+        Self {
+            newcomers_max,
+            tasks: JoinSet::new(),
+            order: VecDeque::new(),
+            gate: Arc::default(),
+        }
+    }
+
     fn join(&mut self, newcomer: Newcomer, shared: &Arc<Shared>) {
         while self.order.front().is_some_and(AbortHandle::is_finished) {
             self.order.pop_front();
         }
-        if self.tasks.len() >= NEWCOMERS_MAX
+        if self.tasks.len() >= self.newcomers_max
             && let Some(oldest) = self.order.pop_front()
         {
             oldest.abort();
+            shared.server.handshakes.failed.fetch_add(1, Relaxed);
         }
         let counted = InFlight::new(Arc::clone(shared));
         let gate = Arc::clone(&self.gate);

@@ -73,3 +73,43 @@ fn bytes_arrive_whole_over_slow_sockets() {
     let reply = format!("$200000\r\n{value}\r\n");
     assert!(got == reply.repeat(2).as_bytes());
 }
+
+/// A port that nothing listens on just now.
+fn free_port() -> u16 {
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    probe.local_addr().unwrap().port()
+}
+
+#[test]
+fn the_port_changes_at_run_time_or_stays() {
+    let server = TestServer::plain("bind 127.0.0.1");
+    let mut client = server.client();
+    let (port, taken) = (free_port(), server.address(Kind::Tcp).port());
+    client.check(&["CONFIG", "SET", "port", &port.to_string()], "+OK\r\n");
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let mut other = Client::connect(address);
+    other.check(&["SET", "a", "1"], "+OK\r\n");
+
+    // The first socket was handed to the server: as one of the same kind it is closed with the change.
+    let squatter = std::net::TcpListener::bind(("127.0.0.1", taken)).unwrap();
+    client.check(
+        &["CONFIG", "SET", "port", &taken.to_string()],
+        "-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.\r\n",
+    );
+    drop(squatter);
+    Client::connect(address).check(&["GET", "a"], "$1\r\n1\r\n");
+
+    client.check(
+        &["CONFIG", "SET", "bind", "999.999.999.999"],
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.\r\n",
+    );
+    Client::connect(address).check(&["GET", "a"], "$1\r\n1\r\n");
+
+    client.check(&["CONFIG", "SET", "bind", ""], "+OK\r\n");
+    assert!(std::net::TcpStream::connect(address).is_err());
+    client.check(&["CONFIG", "SET", "bind", "127.0.0.1"], "+OK\r\n");
+    Client::connect(address).check(&["GET", "a"], "$1\r\n1\r\n");
+    client.check(&["CONFIG", "SET", "port", "0"], "+OK\r\n");
+    assert!(std::net::TcpStream::connect(address).is_err());
+    other.check(&["GET", "a"], "$1\r\n1\r\n");
+}

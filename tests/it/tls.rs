@@ -288,3 +288,27 @@ fn a_tls_peer_may_end_without_notice() {
         wait_until("it is gone", || server.server().connected() == 0);
     }
 }
+
+#[test]
+fn a_bad_certificate_is_refused_by_config_set() {
+    let ca = Ca::new();
+    let server = start(&ca, "");
+    let bad = server.dir.path().join("bad.crt");
+    std::fs::write(&bad, "nonsense").unwrap();
+    let config = ca.client_config(Certified::No);
+    let mut client = connect(server.address(Kind::Tls), &config);
+    client.check(
+        &["CONFIG", "SET", "tls-cert-file", &bad.display().to_string()],
+        "-ERR CONFIG SET failed (possibly related to argument 'tls-cert-file') - Unable to update TLS configuration. Check server logs.\r\n",
+    );
+    client.check(
+        &["CONFIG", "GET", "tls-cert-file"],
+        "*2\r\n$13\r\ntls-cert-file\r\n$10\r\nserver.crt\r\n",
+    );
+    connect(server.address(Kind::Tls), &config).check(&["SET", "a", "1"], "+OK\r\n");
+    client.check(&["CONFIG", "SET", "tls-protocols", "TLSv1.2"], "+OK\r\n");
+    let mut old = connect(server.address(Kind::Tls), &config);
+    old.check(&["GET", "a"], "$1\r\n1\r\n");
+    let version = old.0.conn.protocol_version();
+    assert_eq!(version, Some(rustls::ProtocolVersion::TLSv1_2));
+}

@@ -46,9 +46,12 @@ impl State {
     }
 
     /// Puts messages of others behind the output.
-    pub(super) fn take_mail(&mut self) {
+    pub(super) fn take_mail(&mut self, shared: &Shared) {
         let Session { client, out, .. } = &mut self.session;
-        client.inbox.drain_into(out);
+        if client.inbox.waiting() > 0 {
+            client.inbox.drain_into(out);
+            self.touch(shared);
+        }
     }
 
     /// Gives back what an idle connection need not hold.

@@ -200,7 +200,7 @@ impl Connection {
         state.turn_started_ns = None;
         let mut turn = None;
         loop {
-            state.take_mail();
+            state.take_mail(shared);
             let before = state.session.out.len();
             let flushed = stream.poll_flush(cx, &mut state.session.out);
             let left = state.session.out.len();
@@ -285,7 +285,7 @@ impl Connection {
         if let Some(ending) = state.look_around(cx, shared) {
             return Poll::Ready(ending);
         }
-        state.take_mail();
+        state.take_mail(shared);
         if let Poll::Ready(Err(error)) = stream.poll_flush(cx, &mut state.session.out) {
             return Poll::Ready(Ending::Failed(error));
         }
