@@ -124,15 +124,6 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Ends reading of a command that Redis declares with fewer words than it checks: the error names the command.
-    pub fn finish_arity(&self, command: &'static str) -> Result<(), CommandError> {
-        if self.words.is_empty() {
-            Ok(())
-        } else {
-            Err(CommandError::Arity(command.into()))
-        }
-    }
-
     /// The next word as a 32-bit integer (getIntFromObjectOrReply, Redis 7.2).
     pub fn int32(&mut self) -> Result<i32, CommandError> {
         let out_of_range = CommandError::NotBetween(i32::MIN.into(), i32::MAX.into());

@@ -7,7 +7,7 @@ use crate::session_ctx::SessionCtx;
 use crate::walk::{Filter, Walk};
 use bytes::Bytes;
 use commands::{Args, Arity, Categories, CommandError, Effects, Flags, Group, Now, Reply};
-use store::{Db, Entry, HashSeed, Kind, Presence, Shard};
+use store::{Db, Entry, HashSeed, Kind, Presence, Shard, is_expired};
 
 /// The rows of this module, in documentation order.
 pub const COMMANDS: &[&EngineCommand] = &[
@@ -168,7 +168,7 @@ fn random_key(held: &mut Holding<'_>) -> Option<(Vec<u8>, bool)> {
         here
     })?;
     let entry = chosen.table().random(&mut || rng.next_u64())?;
-    let expired = entry.expiry().is_some_and(|deadline| deadline < now_ms);
+    let expired = is_expired(entry, now_ms);
     Some((entry.key().to_vec(), expired))
 }
 

@@ -19,7 +19,7 @@ use commands::keys::{KeyFlags, KeySpec};
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use store::{Shard, WatchMark};
+use store::{Shard, WatchMark, is_expired};
 
 /// The rows of this module, in documentation order.
 pub const COMMANDS: &[&EngineCommand] = &[&DISCARD, &EXEC, &MULTI, &UNWATCH, &WATCH];
@@ -146,9 +146,7 @@ impl Watches {
         let expired = |(db, key): &(u16, Box<[u8]>)| {
             let shard = shard(key);
             let entry = shard.db(*db).get(seed.hash(key), key);
-            entry
-                .and_then(store::Entry::expiry)
-                .is_some_and(|deadline| deadline < now_ms)
+            entry.is_some_and(|entry| is_expired(entry, now_ms))
                 && shard.watchers.watches_living(*db, key, &self.mark)
         };
         self.mark.is_set() || self.keys.iter().any(expired)
@@ -294,13 +292,9 @@ fn begin_watch(held: &mut Holding<'_>, key: &[u8]) {
     let (hash, now_ms) = (held.engine.seed.hash(key), held.now.ms());
     let mark = Arc::clone(&held.session.watches.mark);
     let shard = held.shard_of(key);
-    let deadline = shard.db(db).get(hash, key).and_then(store::Entry::expiry);
-    shard.watchers.add(
-        db,
-        key,
-        &mark,
-        deadline.is_some_and(|deadline| deadline < now_ms),
-    );
+    let entry = shard.db(db).get(hash, key);
+    let stale = entry.is_some_and(|entry| is_expired(entry, now_ms));
+    shard.watchers.add(db, key, &mark, stale);
     held.session.watches.keys.push((db, key.into()));
 }
 

@@ -92,14 +92,19 @@ impl Db {
             .expect("a spot is used before the table changes")
     }
 
-    /// Adds an entry whose key is absent, and says where it is.
+    /// Adds an entry for `key`, which is absent, and says where it is.
     ///
     /// # Panics
-    /// Never: what was inserted is found.
-    pub fn insert(&mut self, seed: HashSeed, hash: u64, entry: Entry<Object>, now_ms: i64) -> Spot {
-        let key = Box::<[u8]>::from(entry.key());
+    /// When `entry` is not that of `key`, so that it is not found.
+    pub fn insert(
+        &mut self,
+        seed: HashSeed,
+        (hash, key): (u64, &[u8]),
+        entry: Entry<Object>,
+        now_ms: i64,
+    ) -> Spot {
         self.add(seed, hash, entry, now_ms);
-        self.locate(hash, &key).expect("an inserted entry is found")
+        self.locate(hash, key).expect("an inserted entry is found")
     }
 
     /// Puts an entry at its key, and returns the one that was there.
@@ -171,13 +176,11 @@ impl Db {
 
     /// Changes when the entry of `key` expires; whether there is one.
     pub fn set_expiry(&mut self, hash: u64, key: &[u8], expiry: Option<i64>, now_ms: i64) -> bool {
-        let Some(entry) = self.table.find_mut(hash, key) else {
-            return false;
-        };
-        let before = entry.expiry();
-        entry.set_expiry(expiry);
-        self.note_expiry(hash, before, expiry, now_ms);
-        true
+        let spot = self.locate(hash, key);
+        if let Some(spot) = spot {
+            self.set_expiry_at(spot, hash, expiry, now_ms);
+        }
+        spot.is_some()
     }
 
     /// Changes when the entry at `spot`, whose key has this hash, expires.
@@ -276,6 +279,13 @@ impl Db {
             }
         }
     }
+}
+
+/// Whether the time of an entry is over at `now_ms`: its deadline has passed, not merely come (keyIsExpired, Redis 7.2).
+#[inline]
+#[must_use]
+pub fn is_expired(entry: &Entry<Object>, now_ms: i64) -> bool {
+    entry.expiry().is_some_and(|deadline| deadline < now_ms)
 }
 
 /// The value of an entry that is no inline string or integer.

@@ -31,7 +31,9 @@ pub mod zset;
 
 pub use access::AccessPolicy;
 pub use big_string::BigString;
-pub use db::{Db, Spot, cardinality, entry_of_object, kind_of, object_of, object_of_mut};
+pub use db::{
+    Db, Spot, cardinality, entry_of_object, is_expired, kind_of, object_of, object_of_mut,
+};
 pub use encoding::{Encoding, Kind};
 pub use entry::{Entry, ValueRef};
 pub use hash::Hash;

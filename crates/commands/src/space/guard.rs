@@ -76,7 +76,7 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
             space.effects.event(EventClass::NEW, "new", space.db, key);
             space.shards.of_key_mut(key).db_mut(space.db).insert(
                 space.seed,
-                hash,
+                (hash, key),
                 entry,
                 space.now_ms,
             )

@@ -12,7 +12,9 @@ pub use write::{Expiry, WriteSpace};
 
 use crate::effects::{Effects, EventClass, Logged};
 use bytes::Bytes;
-use store::{AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet};
+use store::{
+    AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet, is_expired,
+};
 
 /// The shards that a call holds.
 pub enum Shards<'a> {
@@ -239,11 +241,7 @@ impl Space<'_> {
     ) -> Option<Spot> {
         let keys = self.shards.of_key_mut(key).db_mut(db);
         let spot = keys.locate(hash, key);
-        let expired = spot.is_some_and(|spot| {
-            keys.at(spot)
-                .expiry()
-                .is_some_and(|deadline| deadline < self.now_ms)
-        });
+        let expired = spot.is_some_and(|spot| is_expired(keys.at(spot), self.now_ms));
         if expired && self.on_expired == OnExpired::Delete {
             self.expire(db, hash, key);
         }
@@ -267,9 +265,7 @@ impl Space<'_> {
     pub fn remove_expired(&mut self, key: &[u8]) -> bool {
         let (db, hash) = (self.db, self.seed.hash(key));
         let entry = self.shards.of_key(key).db(db).get(hash, key);
-        let expired = entry
-            .and_then(Entry::expiry)
-            .is_some_and(|deadline| deadline < self.now_ms);
+        let expired = entry.is_some_and(|entry| is_expired(entry, self.now_ms));
         let deleted = expired && self.on_expired == OnExpired::Delete;
         if deleted {
             self.expire(db, hash, key);
@@ -286,10 +282,7 @@ impl Space<'_> {
     pub(crate) fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry<Object>> {
         let keys = self.shards.of_key(key).db(db);
         let entry = keys.at(keys.locate(self.seed.hash(key), key)?);
-        entry
-            .expiry()
-            .is_none_or(|deadline| deadline >= self.now_ms)
-            .then_some(entry)
+        (!is_expired(entry, self.now_ms)).then_some(entry)
     }
 
     /// Deletes an expired key: deleteExpiredKeyAndPropagate, Redis 7.2.

@@ -6,7 +6,7 @@ use super::string::StringSlot;
 use super::{Lookup, Space, Value, discard};
 use crate::effects::{Effects, EventClass};
 use crate::error::CommandError;
-use store::{Entry, Item, Object, StringValue, object_of};
+use store::{Entry, Item, Object, object_of};
 
 /// The keys of a command that writes.
 #[derive(Debug)]
@@ -115,12 +115,6 @@ impl<'a> WriteSpace<'a> {
         StringSlot::find(&mut self.0, key, Lookup::Read)
     }
 
-    /// Puts a string at `key` in place of whatever is there (setKey). Neither event nor dirty count: see
-    /// [`WriteSpace::commit`].
-    pub fn put_string(&mut self, key: &[u8], value: &[u8], expiry: Expiry) {
-        self.string_slot(key).put(StringValue::Given(value), expiry);
-    }
-
     /// Puts `object` at `key` in place of whatever is there.
     pub fn put_object(&mut self, key: &[u8], object: Object, expiry: Expiry) {
         let (db, now_ms) = (self.0.db, self.0.now_ms);
@@ -162,9 +156,8 @@ impl<'a> WriteSpace<'a> {
 
     /// Takes the entry of `key` out; whether it was there. Neither event nor dirty count: see [`WriteSpace::commit`].
     pub fn take(&mut self, key: &[u8]) -> Option<Entry<Object>> {
-        let db = self.0.db;
-        self.find(key)?;
-        let hash = self.0.seed.hash(key);
+        let (db, hash) = (self.0.db, self.0.seed.hash(key));
+        self.0.live_spot_of(db, hash, key, Lookup::Write)?;
         self.0.shards.of_key_mut(key).db_mut(db).remove(hash, key)
     }
 
