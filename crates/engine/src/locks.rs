@@ -74,6 +74,12 @@ struct Cell {
 #[derive(Debug)]
 pub struct ShardWait {
     listener: EventListener,
+    _announced: Announced,
+}
+
+/// Counts a waiter of a shard for as long as it lives, so that whoever frees the shard looks for one.
+#[derive(Debug)]
+struct Announced {
     locks: Locks,
     shard: u16,
 }
@@ -119,7 +125,7 @@ impl Locks {
     /// The shard of a key: the low bits of its cluster slot, so that keys of one `{tag}` share it.
     #[must_use]
     pub fn shard_of(&self, key: &[u8]) -> u16 {
-        store::slot::of(key) & (self.cells.len() as u16 - 1)
+        shard_among(&self.cells, key)
     }
 
     /// Takes `shards`, or says which of them was busy.
@@ -148,6 +154,10 @@ impl Locks {
     pub fn wait(&self, shard: u16) -> ShardWait {
         let cell = &self.cells[usize::from(shard)];
         cell.waiting.fetch_add(1, Ordering::SeqCst);
+        let announced = Announced {
+            locks: self.clone(),
+            shard,
+        };
         let listener = cell.freed.listen();
         fence(Ordering::SeqCst);
         if !cell.mutex.is_locked() {
@@ -155,8 +165,7 @@ impl Locks {
         }
         ShardWait {
             listener,
-            locks: self.clone(),
-            shard,
+            _announced: announced,
         }
     }
 
@@ -285,7 +294,7 @@ impl<'a> Held<'a> {
 
     /// Where among the held shards that of `key` is.
     fn position(&self, key: &[u8]) -> usize {
-        let shard = store::slot::of(key) & (self.cells.len() as u16 - 1);
+        let shard = shard_among(self.cells, key);
         let at = self.guards.binary_search_by_key(&shard, |(held, _)| *held);
         at.expect("a call names the shards of its keys before it runs")
     }
@@ -366,8 +375,11 @@ impl Drop for Reservation {
 
 impl ShardWait {
     /// Blocks the thread until the shard may be free; for lane threads.
-    pub fn block(mut self) {
-        let listener = std::mem::replace(&mut self.listener, Event::new().listen());
+    pub fn block(self) {
+        let Self {
+            listener,
+            _announced,
+        } = self;
         store::sync::wait(listener);
     }
 }
@@ -380,12 +392,17 @@ impl Future for ShardWait {
     }
 }
 
-impl Drop for ShardWait {
+impl Drop for Announced {
     fn drop(&mut self) {
         self.locks.cells[usize::from(self.shard)]
             .waiting
             .fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// The shard of a key among so many, whose number is a power of two.
+fn shard_among(cells: &[Cell], key: &[u8]) -> u16 {
+    store::slot::of(key) & (cells.len() as u16 - 1)
 }
 
 #[cold]

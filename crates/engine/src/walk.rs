@@ -4,10 +4,10 @@
 //! clients which keep cursors as floating point numbers can hold it.
 
 use commands::{Now, Reply};
-use resp::Writer;
+use resp::{Output, Proto, Writer};
 use store::glob::matches;
 use store::table::Position;
-use store::{Db, Entry, HashSeed, Kind, Object, Shard};
+use store::{Db, Entry, HashSeed, Kind, Object, Shard, is_expired};
 
 /// A walk over the keys of one database.
 #[derive(Debug)]
@@ -20,7 +20,8 @@ pub struct Walk {
     /// How many more elements SCAN looks at; `None` for KEYS, which looks at all of them.
     left: Option<usize>,
     count: usize,
-    found: Vec<u8>,
+    /// The keys found, encoded; bulk strings are alike in both versions of RESP.
+    found: Output,
     /// Where SCAN goes on; 0 at the end.
     cursor: u64,
     shard_bits: u32,
@@ -74,7 +75,7 @@ impl Walk {
         Self::new(db, filter, None)
     }
 
-    /// SCAN: about `count` keys from `cursor` on. `None` when the cursor names no shard.
+    /// SCAN: about `count` keys from `cursor` on.
     #[must_use]
     pub fn scan(db: u16, filter: Filter, cursor: u64, count: usize, shards: usize) -> Self {
         let shard_bits = shards.trailing_zeros();
@@ -93,7 +94,7 @@ impl Walk {
             position: Position::START,
             left,
             count: 0,
-            found: Vec::new(),
+            found: Output::default(),
             cursor: 0,
             shard_bits: 0,
             traces: Traces::default(),
@@ -184,14 +185,14 @@ impl Walk {
     /// Reports a key that MATCH lets pass, if it is alive and of the right type.
     fn meet(&mut self, entry: &Entry<Object>, now_ms: i64) {
         let (filter, is_scan) = (&self.filter, self.left.is_some());
-        let expired = entry.expiry().is_some_and(|deadline| deadline < now_ms);
+        let expired = is_expired(entry, now_ms);
         if filter.looks_at_type() {
             self.traces.hits += u64::from(!expired);
             self.traces.misses += u64::from(expired);
         }
         if !expired && filter.admits_type(entry) {
             self.count += 1;
-            encode_bulk(&mut self.found, entry.key());
+            Writer::new(&mut self.found, Proto::Resp2).bulk(entry.key());
         } else if expired && is_scan {
             self.traces.expired.push(entry.key().into());
         }
@@ -207,13 +208,13 @@ impl Walk {
     }
 
     /// Writes the reply: KEYS' array, or SCAN's cursor and array.
-    pub(crate) fn finish(&self, out: &mut Writer<'_>) -> Reply {
+    pub(crate) fn finish(&mut self, out: &mut Writer<'_>) -> Reply {
         if self.left.is_some() {
             out.array(2);
             out.bulk_integer(i64::try_from(self.cursor).unwrap_or(i64::MAX));
         }
         out.array(self.count);
-        out.encoded(&self.found);
+        out.out.append(&mut self.found);
         Reply::Written
     }
 }
@@ -232,12 +233,4 @@ impl Filter {
     fn admits_type(&self, entry: &Entry<Object>) -> bool {
         !self.nothing && self.kind.is_none_or(|kind| store::kind_of(entry) == kind)
     }
-}
-
-fn encode_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'$');
-    out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
 }

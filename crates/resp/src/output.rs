@@ -122,6 +122,11 @@ impl Output {
         self.own.reserve(additional);
     }
 
+    /// A copy of all that has not been sent, in one piece.
+    pub fn to_bytes(&self) -> Bytes {
+        Bytes::from(self.chunks().collect::<Vec<_>>().concat())
+    }
+
     /// The current end.
     #[inline]
     pub fn mark(&self) -> Mark {

@@ -231,11 +231,6 @@ impl<'a> Writer<'a> {
         self.open(Aggregate::Attribute, pairs);
     }
 
-    /// Appends replies that were encoded elsewhere, as they are.
-    pub fn encoded(&mut self, replies: &[u8]) {
-        self.out.push(replies);
-    }
-
     /// Opens an aggregate of `len` values, or pairs.
     #[inline]
     pub fn open(&mut self, kind: Aggregate, len: usize) {

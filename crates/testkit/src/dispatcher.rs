@@ -223,10 +223,10 @@ impl Dispatcher {
         }
         let session = &mut self.sessions[session];
         session.client.inbox.drain_into(&mut session.out);
-        let bytes: Vec<u8> = session.out.chunks().flatten().copied().collect();
+        let bytes = session.out.to_bytes();
         session.out.clear();
         let mut values = Vec::new();
-        let mut rest = bytes.as_slice();
+        let mut rest = &bytes[..];
         while !rest.is_empty() {
             let parsed = ReplyParser::default()
                 .parse(rest)

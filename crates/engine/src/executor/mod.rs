@@ -769,17 +769,15 @@ impl Local {
 
     /// What a connection does when its call could not run.
     fn hinder(
-        &mut self,
+        &self,
         engine: &Engine,
         session: &mut Session,
         hindrance: Hindrance,
         shards: impl FnOnce() -> ShardSet,
     ) -> Step {
         match hindrance {
-            Hindrance::Stale => {
-                self.world = engine.world();
-                Step::Yield
-            }
+            // The next call looks at the world first.
+            Hindrance::Stale => Step::Yield,
             Hindrance::TooLong => Step::Lane,
             Hindrance::Busy(shard) => {
                 session.tries += 1;
@@ -859,44 +857,8 @@ impl Local {
         row: &Row,
         result: Result<Reply, CommandError>,
     ) {
-        if session.reply == ReplyMode::On {
-            let mut writer = Writer::new(&mut session.out, session.proto);
-            return self.write_reply(engine, row, &mut writer, result);
-        }
-        let mut muted = std::mem::take(&mut self.muted);
-        self.write_reply(
-            engine,
-            row,
-            &mut Writer::new(&mut muted, session.proto),
-            result,
-        );
-        self.muted = muted;
-    }
-
-    fn write_reply(
-        &self,
-        engine: &Engine,
-        row: &Row,
-        writer: &mut Writer<'_>,
-        result: Result<Reply, CommandError>,
-    ) {
-        match result {
-            Ok(Reply::Written | Reply::Elsewhere | Reply::Block) => {}
-            Ok(Reply::Ok) => writer.ok(),
-            Ok(Reply::Nil) => writer.null(),
-            Ok(Reply::NilArray) => writer.null_array(),
-            Ok(Reply::EmptyArray) => writer.array(0),
-            Ok(Reply::Integer(value)) => writer.integer(value),
-            Ok(Reply::Simple(text)) => writer.simple(text.as_bytes()),
-            Err(error) => {
-                let text = error.text();
-                writer.error(text.as_bytes());
-                let stats = self.stats(engine);
-                stats.calls[usize::from(row.id)].failed.add(1);
-                stats.failed.add(1);
-                self.count_error(engine, &text);
-            }
-        }
+        let stats = self.stats(engine);
+        write_reply(engine, stats, row, &mut self.writer(session), result);
     }
 
     /// Answers a call that admission refused. Inside MULTI the transaction fails with it.
@@ -913,7 +875,7 @@ impl Local {
                 .add(1);
             if row.flags.contains(Flags::RUNS_TRANSACTION) {
                 let text = error.text_of_refused_exec();
-                self.count_error(engine, &text);
+                count_error(engine, self.stats(engine), &text);
                 session.transaction = None;
                 publish(session);
                 let flow = refuse_exec(session, engine, text);
@@ -921,21 +883,12 @@ impl Local {
             }
         }
         let text = error.text();
-        self.count_error(engine, &text);
+        count_error(engine, self.stats(engine), &text);
         if let Some(transaction) = session.transaction.as_mut() {
             transaction.failed = true;
         }
         self.writer(session).error(text.as_bytes());
-        if session.reply != ReplyMode::On {
-            self.muted.clear();
-            session.reply = session.reply.after_call();
-        }
-        Step::Done
-    }
-
-    fn count_error(&self, engine: &Engine, text: &str) {
-        self.stats(engine).errors.add(1);
-        engine.errors.count(text);
+        self.after_reply(session)
     }
 
     /// Starts the clock of a call, which ends that of the call before.
@@ -963,6 +916,37 @@ impl Local {
             call.latency.record(ns);
         }
     }
+}
+
+/// Writes what a call came to.
+fn write_reply(
+    engine: &Engine,
+    stats: &ThreadStats,
+    row: &Row,
+    writer: &mut Writer<'_>,
+    result: Result<Reply, CommandError>,
+) {
+    match result {
+        Ok(Reply::Written | Reply::Elsewhere | Reply::Block) => {}
+        Ok(Reply::Ok) => writer.ok(),
+        Ok(Reply::Nil) => writer.null(),
+        Ok(Reply::NilArray) => writer.null_array(),
+        Ok(Reply::EmptyArray) => writer.array(0),
+        Ok(Reply::Integer(value)) => writer.integer(value),
+        Ok(Reply::Simple(text)) => writer.simple(text.as_bytes()),
+        Err(error) => {
+            let text = error.text();
+            writer.error(text.as_bytes());
+            stats.calls[usize::from(row.id)].failed.add(1);
+            stats.failed.add(1);
+            count_error(engine, stats, &text);
+        }
+    }
+}
+
+fn count_error(engine: &Engine, stats: &ThreadStats, text: &str) {
+    stats.errors.add(1);
+    engine.errors.count(text);
 }
 
 /// The row of a call; a pipeline that repeats a command finds it by comparing the name with the last one.
@@ -993,12 +977,17 @@ fn find_row<'e>(
 }
 
 /// The keys that a call names.
-pub(crate) fn keys_of(row: &Row, argv: &[&[u8]]) -> impl Iterator<Item = Bytes> {
+fn named_keys<'a>(row: &Row, argv: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
     let mut positions = Positions::new();
     let _search = row.key_positions(argv, &mut positions);
     positions
         .into_iter()
-        .filter_map(|(at, _)| argv.get(at).map(|key| Bytes::copy_from_slice(key)))
+        .filter_map(move |(at, _)| argv.get(at).copied())
+}
+
+/// Copies of the keys that a call names.
+pub(crate) fn keys_of(row: &Row, argv: &[&[u8]]) -> impl Iterator<Item = Bytes> {
+    named_keys(row, argv).map(Bytes::copy_from_slice)
 }
 
 /// The shards that a call can touch.
@@ -1025,8 +1014,6 @@ pub(crate) fn footprint(row: &Row, argv: &[&[u8]], locks: &Locks) -> ShardSet {
 
 /// Whether the keys of a linear call hold so much that it is not for a worker.
 fn is_long(engine: &Engine, session: &Session, row: &Row, argv: &[&[u8]], held: &Held<'_>) -> bool {
-    let mut positions = Positions::new();
-    let _search = row.key_positions(argv, &mut positions);
     let elements = |key: &[u8]| {
         let shard = held.of_key(key);
         shard
@@ -1034,12 +1021,7 @@ fn is_long(engine: &Engine, session: &Session, row: &Row, argv: &[&[u8]], held: 
             .get(engine.seed.hash(key), key)
             .map_or(0, store::cardinality)
     };
-    positions
-        .iter()
-        .filter_map(|(at, _)| argv.get(*at))
-        .map(|key| elements(key))
-        .sum::<usize>()
-        > LANE_ELEMENTS
+    named_keys(row, argv).map(elements).sum::<usize>() > LANE_ELEMENTS
 }
 
 fn is_long_transaction(engine: &Engine, session: &Session, held: &Held<'_>) -> bool {

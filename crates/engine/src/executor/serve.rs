@@ -1,6 +1,6 @@
 //! Blocking as the executor does it: entering the queues, serving ready keys, leaving.
 
-use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
+use super::{Caller, Hindrance, Local, Step, Wait, set_blocked, write_reply};
 use crate::blocking::{Parting, Speaker, State, Waiter};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet, Taker};
@@ -132,7 +132,7 @@ impl Local {
             let served = self.run_again(engine, held, now, &waiter);
             next.append(&mut self.effects.ready);
             if served {
-                self.take_out(engine, held, &waiter);
+                take_out(engine, held, &waiter);
                 waiter.set_state(State::Served);
                 waiter.client.inbox.wake();
             } else {
@@ -166,22 +166,11 @@ impl Local {
             return false;
         }
         let mut writer = Writer::new(&mut out, waiter.speaker.proto);
-        self.write_reply(engine, row, &mut writer, result);
+        write_reply(engine, self.stats(engine), row, &mut writer, result);
         if waiter.speaker.reply == ReplyMode::On {
-            let chunks: Vec<&[u8]> = out.chunks().collect();
-            waiter.client.inbox.push(Bytes::from(chunks.concat()), 0);
+            waiter.client.inbox.push(out.to_bytes(), 0);
         }
         true
-    }
-
-    /// Takes a waiter out of the queues of its keys, whose shards are held.
-    fn take_out(&self, engine: &Engine, held: &mut Held<'_>, waiter: &Waiter) {
-        for key in &waiter.on.keys {
-            held.of_key_mut(key)
-                .waiters
-                .remove(waiter.speaker.db, key, waiter.id);
-        }
-        engine.blocked.forget(waiter);
     }
 
     /// Looks at a call that waits: whether it was served, is to leave, or goes on waiting.
@@ -212,14 +201,12 @@ impl Local {
 
     /// Takes a call that was not served out of the queues and answers it.
     fn leave(&mut self, engine: &Engine, session: &mut Session, waiter: Arc<Waiter>) -> Step {
-        match engine.locks.acquire(&waiter.shards, Taker::Worker) {
+        match withdraw(engine, &waiter) {
             Err(busy) => {
                 session.waiter = Some(waiter);
                 self.hinder(engine, session, Hindrance::Busy(busy), ShardSet::none)
             }
-            Ok(mut held) => {
-                self.take_out(engine, &mut held, &waiter);
-                drop(held);
+            Ok(()) => {
                 set_blocked(engine, session, false);
                 let result = match waiter.parting() {
                     Parting::TimedOut => Ok(waiter.on.otherwise),
@@ -239,17 +226,34 @@ impl Local {
         let Some(waiter) = session.waiter.take() else {
             return Ok(());
         };
-        if waiter.is(State::Leaving) || waiter.claim(State::Leaving) {
-            match engine.locks.acquire(&waiter.shards, Taker::Worker) {
-                Ok(mut held) => self.take_out(engine, &mut held, &waiter),
-                Err(busy) => {
-                    session.waiter = Some(waiter);
-                    return Err(busy);
-                }
-            }
+        let leaves = waiter.is(State::Leaving) || waiter.claim(State::Leaving);
+        let withdrawn = if leaves {
+            withdraw(engine, &waiter)
+        } else {
+            Ok(())
+        };
+        if withdrawn.is_err() {
+            session.waiter = Some(waiter);
         }
-        Ok(())
+        withdrawn
     }
+}
+
+/// Takes a waiter out of the queues of its keys, whose shards are held.
+fn take_out(engine: &Engine, held: &mut Held<'_>, waiter: &Waiter) {
+    for key in &waiter.on.keys {
+        held.of_key_mut(key)
+            .waiters
+            .remove(waiter.speaker.db, key, waiter.id);
+    }
+    engine.blocked.forget(waiter);
+}
+
+/// Takes a waiter that leaves out of the queues, or says which of its shards was busy.
+fn withdraw(engine: &Engine, waiter: &Waiter) -> Result<(), u16> {
+    let mut held = engine.locks.acquire(&waiter.shards, Taker::Worker)?;
+    take_out(engine, &mut held, waiter);
+    Ok(())
 }
 
 impl Waiter {

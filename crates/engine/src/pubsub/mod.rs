@@ -185,6 +185,5 @@ pub(crate) fn encode(words: &[&[u8]], proto: Proto) -> Bytes {
     let mut writer = Writer::new(&mut out, proto);
     writer.push(words.len());
     words.iter().for_each(|word| writer.bulk(word));
-    let chunks: Vec<&[u8]> = out.chunks().collect();
-    Bytes::from(chunks.concat())
+    out.to_bytes()
 }

@@ -213,7 +213,7 @@ impl Client {
             }
         }
         self.executor.end_batch();
-        let bytes: Vec<u8> = self.session.out.chunks().flatten().copied().collect();
+        let bytes = self.session.out.to_bytes();
         self.session.out.clear();
         let parsed = ReplyParser::default()
             .parse(&bytes)
