@@ -269,6 +269,14 @@ fn last_of_range(first: usize, end: usize, last: i32, limit: usize) -> Option<us
     (first <= last).then_some(last)
 }
 
+/// The keys of commands that pop and wait: every word but the last, which is the timeout.
+pub(crate) const ALL_BUT_TIMEOUT: &[KeySpec] = &[KeySpec::range(
+    KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
+    1,
+    -2,
+    1,
+)];
+
 /// Positions of keys in a call, each with what is done with the key.
 pub type Positions = SmallVec<[(usize, KeyFlags); 4]>;
 

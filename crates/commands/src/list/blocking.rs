@@ -1,8 +1,8 @@
 //! Taking elements from lists, and waiting for one where there is none.
 
 use super::end;
-use super::pop::{lmpop_words, move_one, pop_first, pop_named};
-use crate::keys::{KeyFlags, KeySpec};
+use super::pop::{SOURCE_AND_DESTINATION, lmpop_words, move_one, pop_first, pop_named};
+use crate::keys::{ALL_BUT_TIMEOUT, KeyFlags, KeySpec};
 use crate::{
     Args, Arity, BlockOn, Categories, CommandError, DataCommand, Flags, Group, Handler, Reply,
     WriteCtx,
@@ -161,20 +161,3 @@ fn wait_for_source(ctx: &mut WriteCtx<'_>, source: &[u8], timeout_ms: Option<i64
     }
     ctx.block(BlockOn::keys(Kind::List, &[source], timeout_ms))
 }
-
-/// The keys of BLPOP and BRPOP.
-const ALL_BUT_TIMEOUT: &[KeySpec] = &[KeySpec::range(
-    KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
-    1,
-    -2,
-    1,
-)];
-
-/// The keys of BLMOVE and BRPOPLPUSH.
-const SOURCE_AND_DESTINATION: &[KeySpec] = &[
-    KeySpec::one(
-        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
-        1,
-    ),
-    KeySpec::one(KeyFlags::RW.union(KeyFlags::INSERT), 2),
-];

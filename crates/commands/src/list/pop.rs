@@ -127,13 +127,7 @@ pub(super) const LMOVE: DataCommand = DataCommand {
     summary: "Takes an element from an end of one list, adds it at an end of another, and returns it.",
     complexity: "O(1)",
     arity: Arity::Exact(5),
-    keys: &[
-        KeySpec::one(
-            KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
-            1,
-        ),
-        KeySpec::one(KeyFlags::RW.union(KeyFlags::INSERT), 2),
-    ],
+    keys: SOURCE_AND_DESTINATION,
     flags: Flags::DENYOOM.union(Flags::WRITE),
     categories: Categories::LIST,
     tips: &[],
@@ -154,13 +148,7 @@ pub(super) const RPOPLPUSH: DataCommand = DataCommand {
     summary: "Takes the last element of one list, adds it at the head of another, and returns it.",
     complexity: "O(1)",
     arity: Arity::Exact(3),
-    keys: &[
-        KeySpec::one(
-            KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
-            1,
-        ),
-        KeySpec::one(KeyFlags::RW.union(KeyFlags::INSERT), 2),
-    ],
+    keys: SOURCE_AND_DESTINATION,
     flags: Flags::DENYOOM.union(Flags::WRITE),
     categories: Categories::LIST,
     tips: &[],
@@ -301,3 +289,12 @@ fn take(
     list.pop_many(tuning, end, count);
     list.commit(popped(end), count as u64);
 }
+
+/// The keys of LMOVE, RPOPLPUSH and those that wait.
+pub(super) const SOURCE_AND_DESTINATION: &[KeySpec] = &[
+    KeySpec::one(
+        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
+        1,
+    ),
+    KeySpec::one(KeyFlags::RW.union(KeyFlags::INSERT), 2),
+];

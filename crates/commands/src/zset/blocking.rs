@@ -1,7 +1,7 @@
 //! Taking members of sorted sets, and waiting for one where there is none.
 
 use super::pop::{pop_first, pop_named, zmpop_words};
-use crate::keys::{KeyFlags, KeySpec};
+use crate::keys::{ALL_BUT_TIMEOUT, KeyFlags, KeySpec};
 use crate::{
     Args, Arity, BlockOn, Categories, CommandError, DataCommand, Flags, Group, Handler, Reply,
     WriteCtx,
@@ -87,11 +87,3 @@ fn pop_or_wait(
         None => Ok(ctx.block(BlockOn::keys(Kind::ZSet, keys, timeout_ms))),
     }
 }
-
-/// The keys of BZPOPMIN and BZPOPMAX.
-const ALL_BUT_TIMEOUT: &[KeySpec] = &[KeySpec::range(
-    KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
-    1,
-    -2,
-    1,
-)];
