@@ -1,31 +1,33 @@
 //! The one place that executes: a thread's executor takes calls of its sessions through admission, locks and handler.
 
 mod expire;
+mod footprint;
+mod reply;
 mod serve;
+mod settle;
 
 use self::expire::ExpireCycle;
 pub use self::expire::ExpireProgress;
 pub(crate) use self::expire::remove_expired;
+use self::footprint::is_long;
+pub(crate) use self::footprint::{footprint, keys_of};
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
 use crate::failpoint::{self, Fault, Late, Place};
 use crate::handler::{Flow, Handler, HostRequest};
-use crate::holding::{HoldFn, Holding};
-use crate::locks::{Held, Locks, ShardSet, ShardWait, TRIES_MAX, Taker};
+use crate::locks::{Held, ShardSet, ShardWait, TRIES_MAX, Taker};
 use crate::pubsub::leave_all;
 use crate::registry::Row;
 use crate::session::{ReplyMode, Session};
 use crate::session_ctx::SessionCtx;
 use crate::stats::ThreadStats;
-use crate::transaction::{end_watches, publish, queue, refuse_exec};
-use crate::walk::{Progress, Walk};
+use crate::transaction::{end_watches, queue};
 use crate::world::World;
 use bytes::Bytes;
-use commands::keys::{Positions, Search};
 use commands::{
-    Args, Call, CommandError, Effects, Flags, ManyShards, Now, OnExpired, ReadCtx, ReadSpace,
-    Reply, Rng, Space, WriteCtx, WriteSpace,
+    Args, Call, CommandError, Effects, Flags, Now, OnExpired, ReadCtx, ReadSpace, Reply, Rng,
+    Space, WriteCtx, WriteSpace,
 };
 use event_listener::EventListener;
 use resp::{Output, Proto, Writer};
@@ -493,269 +495,6 @@ impl Local {
         run(&mut ctx, Args::of_call(argv, row.name_words()))
     }
 
-    /// Brings what a session command asked for to its end.
-    fn settle(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        row: &Row,
-        flow: Result<Flow, CommandError>,
-    ) -> Step {
-        match flow {
-            Ok(Flow::Reply(reply)) => self.answer(engine, session, row, Ok(reply)),
-            Err(error) => self.answer(engine, session, row, Err(error)),
-            Ok(Flow::Close(reply)) => {
-                self.answer(engine, session, row, Ok(reply));
-                Step::Close
-            }
-            Ok(Flow::Hold(shards, run)) => self.settle_hold(engine, session, row, shards, run),
-            Ok(Flow::Exec) => self.settle_exec(engine, session, row),
-            Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, walk),
-            Ok(Flow::Freeze(us)) => match self.freeze(engine) {
-                Ok(()) => {
-                    self.running = None;
-                    self.count_time(engine, row.id, us.saturating_mul(1000));
-                    Step::Freeze(us)
-                }
-                Err(hindrance) => {
-                    session.pending = Some(Flow::Freeze(us));
-                    self.hinder(engine, session, hindrance, || ShardSet::All)
-                }
-            },
-            Ok(Flow::Host(request)) => Step::Host(request),
-        }
-    }
-
-    fn settle_hold(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        row: &Row,
-        shards: ShardSet,
-        mut run: HoldFn,
-    ) -> Step {
-        let acquired = self.acquire(engine, &shards);
-        let mut held = match acquired {
-            Ok(held) => held,
-            Err(hindrance) => {
-                session.pending = Some(Flow::Hold(shards.clone(), run));
-                return self.hinder(engine, session, hindrance, || shards.clone());
-            }
-        };
-        let now = engine.host.now();
-        let result = self.hold(engine, session, &mut held, now, &mut run);
-        drop(held);
-        self.free(engine);
-        self.answer(engine, session, row, result)
-    }
-
-    /// Runs `run` with the shards of `held`, and puts a changed world in force.
-    fn hold(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        held: &mut Held<'_>,
-        now: Now,
-        run: &mut dyn FnMut(&mut Holding<'_>) -> Result<Reply, CommandError>,
-    ) -> Result<Reply, CommandError> {
-        self.effects.reset(self.world.audience, session.db);
-        let world = Arc::clone(&self.world);
-        let mut holding = Holding {
-            shards: held.shards(),
-            session,
-            engine,
-            world: &world,
-            now,
-            effects: &mut self.effects,
-            rng: &mut self.rng,
-            new_world: None,
-            muted: &mut self.muted,
-        };
-        let result = run(&mut holding);
-        let new_world = holding.new_world.take();
-        drop(holding);
-        self.carry_out(engine);
-        if !session.executing {
-            self.serve_ready(engine, held, now);
-        }
-        if let Some(new_world) = new_world {
-            engine.replace_world(held, new_world);
-            self.look_at_world(engine);
-        }
-        result
-    }
-
-    fn settle_exec(&mut self, engine: &Engine, session: &mut Session, row: &Row) -> Step {
-        let mut shards = session.watches.shards(&engine.locks);
-        if let Some(transaction) = &session.transaction {
-            shards.union(&transaction.shards);
-        }
-        let too_early = failpoint::is(Fault::WatchBeforeLocks).then(|| session.watches.is_marked());
-        failpoint::delay(Place::BetweenLocks);
-        let acquired = self.acquire_with_waiters(engine, shards.clone(), || {
-            session
-                .transaction
-                .iter()
-                .flat_map(|transaction| transaction.keys(engine))
-                .collect()
-        });
-        let mut held = match acquired {
-            Ok(held) => held,
-            Err(hindrance) => {
-                session.pending = Some(Flow::Exec);
-                return self.hinder(engine, session, hindrance, || shards.clone());
-            }
-        };
-        if self.taker == Taker::Worker && is_long_transaction(engine, session, &held) {
-            drop(held);
-            session.pending = Some(Flow::Exec);
-            return Step::Lane;
-        }
-        let now = engine.host.now();
-        let dirty = too_early.unwrap_or_else(|| {
-            session
-                .watches
-                .are_dirty(now.ms(), engine.seed, |key| held.of_key(key))
-        });
-        let reply = self.exec(engine, session, &mut held, now, dirty);
-        drop(held);
-        self.free(engine);
-        self.answer(engine, session, row, Ok(reply))
-    }
-
-    /// Runs the queued commands with every shard held that they and the watched keys can touch.
-    fn exec(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        held: &mut Held<'_>,
-        now: Now,
-        dirty: bool,
-    ) -> Reply {
-        let transaction = session.transaction.take().unwrap_or_default();
-        let _forgotten = self.hold(engine, session, held, now, &mut |held| {
-            end_watches(held);
-            Ok(Reply::Written)
-        });
-        if dirty {
-            return Reply::NilArray;
-        }
-        self.writer(session).array(transaction.queued.len());
-        let mut ready = Vec::new();
-        session.executing = true;
-        for queued in &transaction.queued {
-            let row = engine.registry.row(queued.row);
-            let argv = queued.words.argv();
-            let now = self.start_clock(engine, row);
-            let result = match row.handler {
-                Handler::Read(_) | Handler::Write(_) => {
-                    let result = self.perform_for(engine, session, row, &argv, held, now);
-                    self.carry_out(engine);
-                    result
-                }
-                Handler::Session(run) => {
-                    let flow = self.run_session(engine, session, row, &argv, now, run);
-                    self.settle_held(engine, session, held, now, flow)
-                }
-                Handler::Container => Err(CommandError::Arity(row.name.to_string().into())),
-            };
-            ready.append(&mut self.effects.ready);
-            self.reply(engine, session, row, result);
-        }
-        session.executing = false;
-        if !ready.is_empty() {
-            // What became ready at the start may have expired by the end.
-            let now = engine.host.now();
-            self.effects.ready = ready;
-            self.serve_ready(engine, held, now);
-        }
-        Reply::Written
-    }
-
-    /// Brings what a session command asked for inside EXEC to its end, with the shards of the transaction.
-    fn settle_held(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        held: &mut Held<'_>,
-        now: Now,
-        flow: Result<Flow, CommandError>,
-    ) -> Result<Reply, CommandError> {
-        match flow? {
-            Flow::Reply(reply) => Ok(reply),
-            Flow::Close(reply) => {
-                session.close_after_reply = true;
-                Ok(reply)
-            }
-            Flow::Hold(_, mut run) => self.hold(engine, session, held, now, &mut run),
-            Flow::Walk(mut walk) => {
-                walk.run(&held.shards(), engine.seed, now);
-                self.carry_out_walk(engine, held, now, &mut walk);
-                Ok(walk.finish(&mut self.writer(session)))
-            }
-            Flow::Freeze(us) => {
-                engine.host.sleep(us);
-                Ok(Reply::Ok)
-            }
-            Flow::Exec | Flow::Host(_) => Err(CommandError::NotInTransaction),
-        }
-    }
-
-    fn settle_walk(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        row: &Row,
-        mut walk: Walk,
-    ) -> Step {
-        loop {
-            let shards = ShardSet::one(walk.shard());
-            let mut held = match self.acquire(engine, &shards) {
-                Ok(held) => held,
-                Err(hindrance) => {
-                    session.pending = Some(Flow::Walk(walk));
-                    return self.hinder(engine, session, hindrance, || shards.clone());
-                }
-            };
-            let now = engine.host.now();
-            let progress = held
-                .shards()
-                .first_mut()
-                .map_or(Progress::Finished, |(_, shard)| {
-                    walk.step(shard, engine.seed, now, engine.locks.count(), &|| {
-                        engine.host.now()
-                    })
-                });
-            self.carry_out_walk(engine, &mut held, now, &mut walk);
-            drop(held);
-            self.free(engine);
-            match progress {
-                Progress::Finished => {
-                    let reply = walk.finish(&mut self.writer(session));
-                    return self.answer(engine, session, row, Ok(reply));
-                }
-                Progress::NextShard => {}
-                Progress::Pause => {
-                    session.pending = Some(Flow::Walk(walk));
-                    return Step::Yield;
-                }
-            }
-        }
-    }
-
-    fn freeze(&mut self, engine: &Engine) -> Result<(), Hindrance> {
-        let mut held = self.acquire(engine, &ShardSet::All)?;
-        engine.replace_world(
-            &mut held,
-            World {
-                frozen: true,
-                ..World::clone(&self.world)
-            },
-        );
-        self.look_at_world(engine);
-        Ok(())
-    }
-
     fn acquire<'e>(&self, engine: &'e Engine, shards: &ShardSet) -> Result<Held<'e>, Hindrance> {
         let held = engine
             .locks
@@ -819,78 +558,6 @@ impl Local {
         failpoint::delay(Place::AfterUnlock);
     }
 
-    fn writer<'s>(&'s mut self, session: &'s mut Session) -> Writer<'s> {
-        session.writer(&mut self.muted)
-    }
-
-    /// Ends a call with its reply.
-    fn answer(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        row: &Row,
-        result: Result<Reply, CommandError>,
-    ) -> Step {
-        session.tries = 0;
-        session.reservation = None;
-        self.reply(engine, session, row, result);
-        self.after_reply(session)
-    }
-
-    /// What a connection does after a call was answered.
-    fn after_reply(&mut self, session: &mut Session) -> Step {
-        if session.reply != ReplyMode::On {
-            self.muted.clear();
-            session.reply = session.reply.after_call();
-        }
-        if session.close_after_reply {
-            Step::Close
-        } else {
-            Step::Done
-        }
-    }
-
-    fn reply(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        row: &Row,
-        result: Result<Reply, CommandError>,
-    ) {
-        let stats = self.stats(engine);
-        write_reply(engine, stats, row, &mut self.writer(session), result);
-    }
-
-    /// Answers a call that admission refused. Inside MULTI the transaction fails with it.
-    fn refuse(
-        &mut self,
-        engine: &Engine,
-        session: &mut Session,
-        row: Option<&Row>,
-        error: &CommandError,
-    ) -> Step {
-        if let Some(row) = row {
-            self.stats(engine).calls[usize::from(row.id)]
-                .rejected
-                .add(1);
-            if row.flags.contains(Flags::RUNS_TRANSACTION) {
-                let text = error.text_of_refused_exec();
-                count_error(engine, self.stats(engine), &text);
-                session.transaction = None;
-                publish(session);
-                let flow = refuse_exec(session, engine, text);
-                return self.settle(engine, session, row, Ok(flow));
-            }
-        }
-        let text = error.text();
-        count_error(engine, self.stats(engine), &text);
-        if let Some(transaction) = session.transaction.as_mut() {
-            transaction.failed = true;
-        }
-        self.writer(session).error(text.as_bytes());
-        self.after_reply(session)
-    }
-
     /// Starts the clock of a call, which ends that of the call before.
     fn start_clock(&mut self, engine: &Engine, row: &Row) -> Now {
         let now = engine.host.now();
@@ -918,37 +585,6 @@ impl Local {
     }
 }
 
-/// Writes what a call came to.
-fn write_reply(
-    engine: &Engine,
-    stats: &ThreadStats,
-    row: &Row,
-    writer: &mut Writer<'_>,
-    result: Result<Reply, CommandError>,
-) {
-    match result {
-        Ok(Reply::Written | Reply::Elsewhere | Reply::Block) => {}
-        Ok(Reply::Ok) => writer.ok(),
-        Ok(Reply::Nil) => writer.null(),
-        Ok(Reply::NilArray) => writer.null_array(),
-        Ok(Reply::EmptyArray) => writer.array(0),
-        Ok(Reply::Integer(value)) => writer.integer(value),
-        Ok(Reply::Simple(text)) => writer.simple(text.as_bytes()),
-        Err(error) => {
-            let text = error.text();
-            writer.error(text.as_bytes());
-            stats.calls[usize::from(row.id)].failed.add(1);
-            stats.failed.add(1);
-            count_error(engine, stats, &text);
-        }
-    }
-}
-
-fn count_error(engine: &Engine, stats: &ThreadStats, text: &str) {
-    stats.errors.add(1);
-    engine.errors.count(text);
-}
-
 /// The row of a call; a pipeline that repeats a command finds it by comparing the name with the last one.
 fn find_row<'e>(
     engine: &'e Engine,
@@ -974,67 +610,6 @@ fn find_row<'e>(
         *length = name.len() as u8;
     }
     Ok(found)
-}
-
-/// The keys that a call names.
-fn named_keys<'a>(row: &Row, argv: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
-    let mut positions = Positions::new();
-    let _search = row.key_positions(argv, &mut positions);
-    positions
-        .into_iter()
-        .filter_map(move |(at, _)| argv.get(at).copied())
-}
-
-/// Copies of the keys that a call names.
-pub(crate) fn keys_of(row: &Row, argv: &[&[u8]]) -> impl Iterator<Item = Bytes> {
-    named_keys(row, argv).map(Bytes::copy_from_slice)
-}
-
-/// The shards that a call can touch.
-pub(crate) fn footprint(row: &Row, argv: &[&[u8]], locks: &Locks) -> ShardSet {
-    if let Some(at) = row.only_key() {
-        return argv
-            .get(at)
-            .map_or_else(ShardSet::none, |key| ShardSet::one(locks.shard_of(key)));
-    }
-    let mut positions = Positions::new();
-    if row.flags.contains(Flags::EVERYTHING)
-        || row.key_positions(argv, &mut positions) == Search::Everything
-    {
-        return ShardSet::All;
-    }
-    let mut shards = ShardSet::none();
-    for (at, _) in positions {
-        if let Some(key) = argv.get(at) {
-            shards.insert(locks.shard_of(key));
-        }
-    }
-    shards
-}
-
-/// Whether the keys of a linear call hold so much that it is not for a worker.
-fn is_long(engine: &Engine, session: &Session, row: &Row, argv: &[&[u8]], held: &Held<'_>) -> bool {
-    let elements = |key: &[u8]| {
-        let shard = held.of_key(key);
-        shard
-            .db(session.db)
-            .get(engine.seed.hash(key), key)
-            .map_or(0, store::cardinality)
-    };
-    named_keys(row, argv).map(elements).sum::<usize>() > LANE_ELEMENTS
-}
-
-fn is_long_transaction(engine: &Engine, session: &Session, held: &Held<'_>) -> bool {
-    let Some(transaction) = &session.transaction else {
-        return false;
-    };
-    let growing = Flags::LINEAR.union(Flags::RANGED);
-    transaction.flags.intersects(growing)
-        && transaction.queued.iter().any(|queued| {
-            let row = engine.registry.row(queued.row);
-            row.flags.intersects(growing)
-                && is_long(engine, session, row, &queued.words.argv(), held)
-        })
 }
 
 fn set_blocked(engine: &Engine, session: &mut Session, blocked: bool) {

@@ -1,6 +1,7 @@
 //! Blocking as the executor does it: entering the queues, serving ready keys, leaving.
 
-use super::{Caller, Hindrance, Local, Step, Wait, set_blocked, write_reply};
+use super::reply::write_reply;
+use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
 use crate::blocking::{Parting, Speaker, State, Waiter};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet, Taker};

@@ -1,0 +1,286 @@
+//! What session commands ask for beside a reply: shards by number, EXEC, walks, a freeze.
+
+use super::footprint::is_long_transaction;
+use super::{Hindrance, Local, Step};
+use crate::engine::Engine;
+use crate::failpoint::{self, Fault, Place};
+use crate::handler::{Flow, Handler};
+use crate::holding::{HoldFn, Holding};
+use crate::locks::{Held, ShardSet, Taker};
+use crate::registry::Row;
+use crate::session::Session;
+use crate::transaction::end_watches;
+use crate::walk::{Progress, Walk};
+use crate::world::World;
+use commands::{CommandError, ManyShards, Now, Reply};
+use std::sync::Arc;
+
+impl Local {
+    /// Brings what a session command asked for to its end.
+    pub(super) fn settle(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        flow: Result<Flow, CommandError>,
+    ) -> Step {
+        match flow {
+            Ok(Flow::Reply(reply)) => self.answer(engine, session, row, Ok(reply)),
+            Err(error) => self.answer(engine, session, row, Err(error)),
+            Ok(Flow::Close(reply)) => {
+                self.answer(engine, session, row, Ok(reply));
+                Step::Close
+            }
+            Ok(Flow::Hold(shards, run)) => self.settle_hold(engine, session, row, shards, run),
+            Ok(Flow::Exec) => self.settle_exec(engine, session, row),
+            Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, walk),
+            Ok(Flow::Freeze(us)) => match self.freeze(engine) {
+                Ok(()) => {
+                    self.running = None;
+                    self.count_time(engine, row.id, us.saturating_mul(1000));
+                    Step::Freeze(us)
+                }
+                Err(hindrance) => {
+                    session.pending = Some(Flow::Freeze(us));
+                    self.hinder(engine, session, hindrance, || ShardSet::All)
+                }
+            },
+            Ok(Flow::Host(request)) => Step::Host(request),
+        }
+    }
+
+    pub(super) fn settle_hold(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        shards: ShardSet,
+        mut run: HoldFn,
+    ) -> Step {
+        let acquired = self.acquire(engine, &shards);
+        let mut held = match acquired {
+            Ok(held) => held,
+            Err(hindrance) => {
+                session.pending = Some(Flow::Hold(shards.clone(), run));
+                return self.hinder(engine, session, hindrance, || shards.clone());
+            }
+        };
+        let now = engine.host.now();
+        let result = self.hold(engine, session, &mut held, now, &mut run);
+        drop(held);
+        self.free(engine);
+        self.answer(engine, session, row, result)
+    }
+
+    /// Runs `run` with the shards of `held`, and puts a changed world in force.
+    pub(super) fn hold(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        held: &mut Held<'_>,
+        now: Now,
+        run: &mut dyn FnMut(&mut Holding<'_>) -> Result<Reply, CommandError>,
+    ) -> Result<Reply, CommandError> {
+        self.effects.reset(self.world.audience, session.db);
+        let world = Arc::clone(&self.world);
+        let mut holding = Holding {
+            shards: held.shards(),
+            session,
+            engine,
+            world: &world,
+            now,
+            effects: &mut self.effects,
+            rng: &mut self.rng,
+            new_world: None,
+            muted: &mut self.muted,
+        };
+        let result = run(&mut holding);
+        let new_world = holding.new_world.take();
+        drop(holding);
+        self.carry_out(engine);
+        if !session.executing {
+            self.serve_ready(engine, held, now);
+        }
+        if let Some(new_world) = new_world {
+            engine.replace_world(held, new_world);
+            self.look_at_world(engine);
+        }
+        result
+    }
+
+    pub(super) fn settle_exec(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+    ) -> Step {
+        let mut shards = session.watches.shards(&engine.locks);
+        if let Some(transaction) = &session.transaction {
+            shards.union(&transaction.shards);
+        }
+        let too_early = failpoint::is(Fault::WatchBeforeLocks).then(|| session.watches.is_marked());
+        failpoint::delay(Place::BetweenLocks);
+        let acquired = self.acquire_with_waiters(engine, shards.clone(), || {
+            session
+                .transaction
+                .iter()
+                .flat_map(|transaction| transaction.keys(engine))
+                .collect()
+        });
+        let mut held = match acquired {
+            Ok(held) => held,
+            Err(hindrance) => {
+                session.pending = Some(Flow::Exec);
+                return self.hinder(engine, session, hindrance, || shards.clone());
+            }
+        };
+        if self.taker == Taker::Worker && is_long_transaction(engine, session, &held) {
+            drop(held);
+            session.pending = Some(Flow::Exec);
+            return Step::Lane;
+        }
+        let now = engine.host.now();
+        let dirty = too_early.unwrap_or_else(|| {
+            session
+                .watches
+                .are_dirty(now.ms(), engine.seed, |key| held.of_key(key))
+        });
+        let reply = self.exec(engine, session, &mut held, now, dirty);
+        drop(held);
+        self.free(engine);
+        self.answer(engine, session, row, Ok(reply))
+    }
+
+    /// Runs the queued commands with every shard held that they and the watched keys can touch.
+    pub(super) fn exec(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        held: &mut Held<'_>,
+        now: Now,
+        dirty: bool,
+    ) -> Reply {
+        let transaction = session.transaction.take().unwrap_or_default();
+        let _forgotten = self.hold(engine, session, held, now, &mut |held| {
+            end_watches(held);
+            Ok(Reply::Written)
+        });
+        if dirty {
+            return Reply::NilArray;
+        }
+        self.writer(session).array(transaction.queued.len());
+        let mut ready = Vec::new();
+        session.executing = true;
+        for queued in &transaction.queued {
+            let row = engine.registry.row(queued.row);
+            let argv = queued.words.argv();
+            let now = self.start_clock(engine, row);
+            let result = match row.handler {
+                Handler::Read(_) | Handler::Write(_) => {
+                    let result = self.perform_for(engine, session, row, &argv, held, now);
+                    self.carry_out(engine);
+                    result
+                }
+                Handler::Session(run) => {
+                    let flow = self.run_session(engine, session, row, &argv, now, run);
+                    self.settle_held(engine, session, held, now, flow)
+                }
+                Handler::Container => Err(CommandError::Arity(row.name.to_string().into())),
+            };
+            ready.append(&mut self.effects.ready);
+            self.reply(engine, session, row, result);
+        }
+        session.executing = false;
+        if !ready.is_empty() {
+            // What became ready at the start may have expired by the end.
+            let now = engine.host.now();
+            self.effects.ready = ready;
+            self.serve_ready(engine, held, now);
+        }
+        Reply::Written
+    }
+
+    /// Brings what a session command asked for inside EXEC to its end, with the shards of the transaction.
+    pub(super) fn settle_held(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        held: &mut Held<'_>,
+        now: Now,
+        flow: Result<Flow, CommandError>,
+    ) -> Result<Reply, CommandError> {
+        match flow? {
+            Flow::Reply(reply) => Ok(reply),
+            Flow::Close(reply) => {
+                session.close_after_reply = true;
+                Ok(reply)
+            }
+            Flow::Hold(_, mut run) => self.hold(engine, session, held, now, &mut run),
+            Flow::Walk(mut walk) => {
+                walk.run(&held.shards(), engine.seed, now);
+                self.carry_out_walk(engine, held, now, &mut walk);
+                Ok(walk.finish(&mut self.writer(session)))
+            }
+            Flow::Freeze(us) => {
+                engine.host.sleep(us);
+                Ok(Reply::Ok)
+            }
+            Flow::Exec | Flow::Host(_) => Err(CommandError::NotInTransaction),
+        }
+    }
+
+    pub(super) fn settle_walk(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        mut walk: Walk,
+    ) -> Step {
+        loop {
+            let shards = ShardSet::one(walk.shard());
+            let mut held = match self.acquire(engine, &shards) {
+                Ok(held) => held,
+                Err(hindrance) => {
+                    session.pending = Some(Flow::Walk(walk));
+                    return self.hinder(engine, session, hindrance, || shards.clone());
+                }
+            };
+            let now = engine.host.now();
+            let progress = held
+                .shards()
+                .first_mut()
+                .map_or(Progress::Finished, |(_, shard)| {
+                    walk.step(shard, engine.seed, now, engine.locks.count(), &|| {
+                        engine.host.now()
+                    })
+                });
+            self.carry_out_walk(engine, &mut held, now, &mut walk);
+            drop(held);
+            self.free(engine);
+            match progress {
+                Progress::Finished => {
+                    let reply = walk.finish(&mut self.writer(session));
+                    return self.answer(engine, session, row, Ok(reply));
+                }
+                Progress::NextShard => {}
+                Progress::Pause => {
+                    session.pending = Some(Flow::Walk(walk));
+                    return Step::Yield;
+                }
+            }
+        }
+    }
+
+    pub(super) fn freeze(&mut self, engine: &Engine) -> Result<(), Hindrance> {
+        let mut held = self.acquire(engine, &ShardSet::All)?;
+        engine.replace_world(
+            &mut held,
+            World {
+                frozen: true,
+                ..World::clone(&self.world)
+            },
+        );
+        self.look_at_world(engine);
+        Ok(())
+    }
+}
