@@ -187,7 +187,7 @@ bitflags! {
         const LINEAR = 1 << 29;
         /// Not Redis' own: time grows with the elements asked for, so that the handler itself finds out whether that is
         /// long ([`crate::Call::is_long`]); inside a transaction, where it is too late then, the same as `LINEAR`.
-        const RANGED = 1 << 25;
+        const RANGED = 1 << 24;
         /// Not Redis' own: allowed to a RESP2 client that is subscribed.
         const SUBSCRIBER = 1 << 25;
         /// Not Redis' own: runs at once inside MULTI instead of being queued.
