@@ -111,6 +111,14 @@ struct Caller {
     elements_max: usize,
 }
 
+/// What a call that ran came to.
+enum Ran {
+    /// Its reply lies in the session's output.
+    Answered,
+    /// It waits for keys.
+    Blocked,
+}
+
 /// Why a call did not run.
 enum Hindrance {
     /// A shard was busy.
@@ -288,8 +296,8 @@ impl Local {
         match row.handler {
             Handler::Read(_) | Handler::Write(_) => {
                 match self.run_keyed(engine, session, row, argv) {
-                    Ok(Ok(Reply::Block)) => self.wait_for_reply(session),
-                    Ok(result) => self.answer(engine, session, row, result),
+                    Ok(Ran::Answered) => self.end_call(session),
+                    Ok(Ran::Blocked) => self.wait_for_reply(session),
                     Err(hindrance) => self.hinder(engine, session, hindrance, || {
                         footprint(row, argv, &engine.locks)
                     }),
@@ -315,7 +323,7 @@ impl Local {
         session: &mut Session,
         row: &Row,
         argv: &[&[u8]],
-    ) -> Result<Result<Reply, CommandError>, Hindrance> {
+    ) -> Result<Ran, Hindrance> {
         let shards = footprint(row, argv, &engine.locks);
         let mut held =
             self.acquire_with_waiters(engine, shards, || keys_of(row, argv).collect())?;
@@ -326,14 +334,21 @@ impl Local {
             return Err(Hindrance::TooLong);
         }
         let now = self.start_clock(engine, row);
-        let result = self.perform_for(engine, session, row, argv, &mut held, now);
-        let elsewhere = result == Ok(Reply::Elsewhere);
-        if elsewhere {
-            // Its lookups count when it runs again; the expired keys that they removed are gone already.
-            (self.effects.hits, self.effects.misses) = (0, 0);
-        } else if result == Ok(Reply::Block) {
-            self.block(engine, session, row, argv, &mut held, now);
-        }
+        let ran = match self.perform_for(engine, session, row, argv, &mut held, now) {
+            Ok(Reply::Elsewhere) => {
+                // Its lookups count when it runs again; the expired keys that they removed are gone already.
+                (self.effects.hits, self.effects.misses) = (0, 0);
+                Err(Hindrance::TooLong)
+            }
+            Ok(Reply::Block) => {
+                self.block(engine, session, row, argv, &mut held, now);
+                Ok(Ran::Blocked)
+            }
+            result => {
+                self.reply(engine, session, row, result);
+                Ok(Ran::Answered)
+            }
+        };
         self.carry_out(engine);
         self.serve_ready(engine, &mut held, now);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
@@ -346,10 +361,7 @@ impl Local {
                 late.appear(engine);
             }
         }
-        if elsewhere {
-            return Err(Hindrance::TooLong);
-        }
-        Ok(result)
+        ran
     }
 
     /// `shards`, and those of all that serving the waiters of `keys` can touch.

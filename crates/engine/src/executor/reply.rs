@@ -22,9 +22,14 @@ impl Local {
         row: &Row,
         result: Result<Reply, CommandError>,
     ) -> Step {
+        self.reply(engine, session, row, result);
+        self.end_call(session)
+    }
+
+    /// Ends a call whose reply lies in the session's output.
+    pub(super) fn end_call(&mut self, session: &mut Session) -> Step {
         session.tries = 0;
         session.reservation = None;
-        self.reply(engine, session, row, result);
         self.after_reply(session)
     }
 

@@ -161,9 +161,9 @@ impl Local {
         };
         let mut out = Output::default();
         let result = self.perform(engine, &caller, &mut out, row, &argv, held, now);
-        // A call that goes on waiting may have removed a key that had expired.
-        self.carry_out(engine);
         if result == Ok(Reply::Block) {
+            // A call that goes on waiting may have removed a key that had expired.
+            self.carry_out(engine);
             return false;
         }
         let mut writer = Writer::new(&mut out, waiter.speaker.proto);
@@ -171,6 +171,7 @@ impl Local {
         if waiter.speaker.reply == ReplyMode::On {
             waiter.client.inbox.push(out.to_bytes(), 0);
         }
+        self.carry_out(engine);
         true
     }
 

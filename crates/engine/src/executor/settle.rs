@@ -67,9 +67,10 @@ impl Local {
         };
         let now = engine.host.now();
         let result = self.hold(engine, session, &mut held, now, &mut run);
+        self.reply(engine, session, row, result);
         drop(held);
         self.free(engine);
-        self.answer(engine, session, row, result)
+        self.end_call(session)
     }
 
     /// Runs `run` with the shards of `held`, and puts a changed world in force.
@@ -146,9 +147,10 @@ impl Local {
                 .are_dirty(now.ms(), engine.seed, |key| held.of_key(key))
         });
         let reply = self.exec(engine, session, &mut held, now, dirty);
+        self.reply(engine, session, row, Ok(reply));
         drop(held);
         self.free(engine);
-        self.answer(engine, session, row, Ok(reply))
+        self.end_call(session)
     }
 
     /// Runs the queued commands with every shard held that they and the watched keys can touch.
