@@ -6,6 +6,7 @@ mod cron;
 pub mod log;
 mod net;
 pub mod own_tls;
+pub mod persistence;
 pub mod process;
 pub mod rows;
 mod running;

@@ -88,7 +88,10 @@ fn serve(run: &Run) -> Result<()> {
         config: config.clone(),
     };
     let running = Server::start(launch).context("The server does not start")?;
-    info!("Server initialized");
+    if running.is_ending() {
+        running.wait();
+        return Ok(());
+    }
     for kind in running.kinds() {
         info!("Ready to accept connections {kind}");
     }

@@ -30,6 +30,7 @@ use crate::net::lane::{self, Lanes};
 use crate::net::listen::{Kind, ListenRequest, Listener, Plan};
 use crate::net::worker::{self, WorkerHandle};
 use crate::net::{Shared, accept, balance::Balance};
+use crate::persistence::{self, Persistence};
 use crate::process::{Supervision, words};
 use crate::server::{Garbage, Server, Shutdown, Stage};
 use crate::settings::{self, Limits};
@@ -75,6 +76,8 @@ pub enum StartError {
     Tls(tls::TlsError),
     /// A port cannot be listened on, or there is none to listen on.
     Listen(String),
+    /// The dataset cannot be loaded.
+    Load(String),
 }
 
 impl fmt::Display for StartError {
@@ -83,7 +86,7 @@ impl fmt::Display for StartError {
             Self::System(error) => write!(f, "{error}"),
             Self::Config(error) => write!(f, "{error}"),
             Self::Tls(error) => write!(f, "{error}"),
-            Self::Listen(text) => f.write_str(text),
+            Self::Listen(text) | Self::Load(text) => f.write_str(text),
         }
     }
 }
@@ -149,6 +152,23 @@ impl RunningServer {
         }
     }
 
+    /// Reads the dataset while clients are served that do not need it.
+    fn load(self) -> Result<Self, StartError> {
+        match persistence::load_at_start(&self.server, &self.engine) {
+            Ok(_) => Ok(self),
+            Err(text) => {
+                self.shutdown();
+                Err(StartError::Load(text))
+            }
+        }
+    }
+
+    /// Whether it was told to end, perhaps before it was ready.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        *self.server.shutdown.watch().borrow() > Stage::Running
+    }
+
     /// Ends it in order and waits until it has ended.
     pub fn shutdown(self) {
         self.server.ask_shutdown();
@@ -203,6 +223,9 @@ impl Server {
         limits.update(&config);
         let mut world = World::default();
         settings::update_world(&mut world, &config);
+        world.loading = true;
+        let persistence = Persistence::default();
+        persistence.delays.update(&config);
         let server = Arc::new(Self {
             started: clock.now(),
             clock,
@@ -216,6 +239,7 @@ impl Server {
             tls,
             has_tls_socket,
             counters: Default::default(),
+            persistence,
             handshakes: Default::default(),
             traffic: (0..workers).map(|_| Default::default()).collect(),
             rates: Mutex::default(),
@@ -298,14 +322,16 @@ impl Server {
             .spawn(move || main.run(&runtime, listeners, signals))?;
         let used = alloc::note_peak() as u64;
         server.startup_memory.store(used, Relaxed);
-        Ok(RunningServer {
+        info!("Server initialized");
+        let running = RunningServer {
             server,
             engine,
             shared,
             addresses,
             kinds,
             main,
-        })
+        };
+        running.load()
     }
 }
 
@@ -578,7 +604,11 @@ impl Main {
     }
 
     fn act_on(&self, caught: Caught) {
+        let is_loading = self.shared.server.persistence.load.is_loading();
         match caught {
+            Caught::Term | Caught::Int if is_loading => {
+                warn!("Received shutdown signal during loading, exiting now.")
+            }
             Caught::Term => warn!("Received SIGTERM scheduling shutdown..."),
             Caught::Int => warn!("Received SIGINT scheduling shutdown..."),
             Caught::Hup => {

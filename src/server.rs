@@ -17,6 +17,7 @@ use tracing::warn;
 use crate::clock::{CertificateTime, Clock};
 use crate::log::Log;
 use crate::net::listen::{self, ListenRequest};
+use crate::persistence::Persistence;
 use crate::process;
 use crate::settings::{self, Limits};
 
@@ -47,6 +48,8 @@ pub struct Server {
     pub(crate) has_tls_socket: bool,
     /// Counters of the server itself.
     pub counters: Counters,
+    /// Loading and saving.
+    pub persistence: Persistence,
     /// TLS handshakes.
     pub handshakes: Handshakes,
     /// Traffic of each worker.
@@ -424,6 +427,7 @@ impl Server {
     fn follow(&self) {
         let config = self.config.read();
         self.limits.update(&config);
+        self.persistence.delays.update(&config);
         if let Some(log) = &self.log {
             log.update(&config);
         }

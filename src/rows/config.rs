@@ -217,7 +217,7 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
     };
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
     let circumstances = Circumstances {
-        loading: false,
+        loading: ctx.world.loading,
         local: is_local(&ctx.session.client.peer),
     };
     let done = server(ctx).set_config(&pairs, circumstances);

@@ -33,17 +33,27 @@ impl TestServer {
         Self::launch(lines, kinds, dir, None)
     }
 
-    fn launch(lines: &str, kinds: &[Kind], dir: TempDir, config_file: Option<PathBuf>) -> Self {
-        let listen = |kind: &Kind| (*kind, TcpListener::bind("127.0.0.1:0").unwrap());
-        let launch = Launch {
-            config: configuration(lines, dir.path()),
-            config_file,
+    /// How a plaintext server with these configuration lines is started in this directory.
+    pub(crate) fn launching(lines: &str, dir: &Path) -> Launch {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        Launch {
+            config: configuration(lines, dir),
+            config_file: None,
             executable: "redis-server".into(),
             log: None,
             supervision: Supervision::None,
             pid_file: None,
-            sockets: kinds.iter().map(listen).collect(),
+            sockets: vec![(Kind::Tcp, socket)],
             signals: Signals::Leave,
+        }
+    }
+
+    fn launch(lines: &str, kinds: &[Kind], dir: TempDir, config_file: Option<PathBuf>) -> Self {
+        let listen = |kind: &Kind| (*kind, TcpListener::bind("127.0.0.1:0").unwrap());
+        let launch = Launch {
+            config_file,
+            sockets: kinds.iter().map(listen).collect(),
+            ..Self::launching(lines, dir.path())
         };
         Self {
             running: Some(Server::start(launch).unwrap()),

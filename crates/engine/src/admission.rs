@@ -40,6 +40,7 @@ const CHECKS: &[Check] = &[
     allowed_in_transaction,
     memory,
     subscriber,
+    loading,
     paused,
     queued,
 ];
@@ -107,6 +108,26 @@ fn subscriber(admission: &Admission<'_>) -> Option<Verdict> {
         && !session.subscriptions.is_empty()
         && !row.flags.contains(Flags::SUBSCRIBER);
     refused.then(|| Verdict::Refuse(CommandError::SubscriberOnly(row.name.to_string())))
+}
+
+/// While the dataset is read only what does not need it may run. EXEC needs it when one of its commands does.
+fn loading(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission {
+        world,
+        row,
+        session,
+        ..
+    } = admission;
+    if !world.loading {
+        return None;
+    }
+    let transaction_needs = row.flags.contains(Flags::RUNS_TRANSACTION)
+        && session
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.lacking.contains(Flags::LOADING));
+    let needs = !row.flags.contains(Flags::LOADING) || transaction_needs;
+    needs.then_some(Verdict::Refuse(CommandError::Loading))
 }
 
 fn paused(admission: &Admission<'_>) -> Option<Verdict> {

@@ -17,6 +17,7 @@ mod host;
 mod inbox;
 pub mod keyspace;
 mod latency;
+pub mod loading;
 mod locks;
 pub mod pubsub;
 mod registry;

@@ -35,6 +35,8 @@ pub struct Transaction {
     pub(crate) shards: ShardSet,
     /// Flags of all queued commands together.
     pub(crate) flags: Flags,
+    /// Flags that one of the queued commands does not have.
+    pub(crate) lacking: Flags,
     /// Bytes of the queued words.
     pub(crate) bytes: usize,
 }
@@ -373,6 +375,7 @@ pub(crate) fn queue(session: &mut Session, row: &Row, argv: &[&[u8]], locks: &Lo
         transaction.shards.union(&footprint(row, argv, locks));
     }
     transaction.flags |= row.flags;
+    transaction.lacking |= !row.flags;
     let words = Words::new(argv);
     transaction.bytes += words.len();
     transaction.queued.push(Queued { row: row.id, words });

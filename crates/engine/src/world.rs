@@ -16,6 +16,8 @@ pub struct World {
     pub pause: Option<Pause>,
     /// DEBUG SLEEP: every command waits.
     pub frozen: bool,
+    /// Whether the dataset is being read: what needs it is refused.
+    pub loading: bool,
     /// Whether the default user has a password: who has not given it may only do what precedes authentication.
     pub password_required: bool,
     /// Bytes that the dataset may use; 0 for no limit.
@@ -55,6 +57,7 @@ impl Default for World {
             audience: Audience::default(),
             pause: None,
             frozen: false,
+            loading: false,
             password_required: false,
             maxmemory: 0,
             latency_tracking: true,
@@ -80,6 +83,6 @@ impl World {
     /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at.
     #[must_use]
     pub fn is_calm(&self) -> bool {
-        self.pause.is_none() && !self.frozen && self.maxmemory == 0
+        self.pause.is_none() && !self.frozen && !self.loading && self.maxmemory == 0
     }
 }

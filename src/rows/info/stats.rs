@@ -8,10 +8,11 @@ use super::View;
 use super::report::Report;
 use crate::server::Traffic;
 
-/// INFO persistence: nothing is written, and so nothing has failed.
+/// INFO persistence.
 pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
+    let load = &view.server.persistence.load;
+    report.field("loading", u8::from(view.engine.world().loading));
     report.zeros(&[
-        "loading",
         "async_loading",
         "current_cow_peak",
         "current_cow_size",
@@ -29,11 +30,13 @@ pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
     report.field("rdb_last_bgsave_status", "ok");
     report.field("rdb_last_bgsave_time_sec", -1);
     report.field("rdb_current_bgsave_time_sec", -1);
-    report.zeros(&[
-        "rdb_saves",
-        "rdb_last_cow_size",
+    report.zeros(&["rdb_saves", "rdb_last_cow_size"]);
+    report.field(
         "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded",
+        load.last_expired.load(Relaxed),
+    );
+    report.field("rdb_last_load_keys_loaded", load.last_loaded.load(Relaxed));
+    report.zeros(&[
         "aof_enabled",
         "aof_rewrite_in_progress",
         "aof_rewrite_scheduled",
@@ -48,6 +51,28 @@ pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
         "module_fork_in_progress",
         "module_fork_last_cow_size",
     ]);
+    if load.is_loading() {
+        loading(report, view);
+    }
+}
+
+/// How far the load under way has come.
+fn loading(report: &mut Report, view: &View<'_>) {
+    let load = &view.server.persistence.load;
+    let started_s = load.started_s.load(Relaxed);
+    let (total, loaded) = (load.total.load(Relaxed), load.loaded.load(Relaxed));
+    let elapsed_s = u64::try_from(view.now.unix_us.div_euclid(1_000_000) - started_s).unwrap_or(0);
+    let eta_s = match elapsed_s.checked_mul(total.saturating_sub(loaded)) {
+        Some(product) if loaded > 0 => product / loaded,
+        _ => 1,
+    };
+    report.field("loading_start_time", started_s);
+    report.field("loading_total_bytes", total);
+    report.field("loading_rdb_used_mem", load.writer_memory.load(Relaxed));
+    report.field("loading_loaded_bytes", loaded);
+    let percent = loaded as f64 * 100.0 / total.max(1) as f64;
+    report.field("loading_loaded_perc", format_args!("{percent:.2}%"));
+    report.field("loading_eta_seconds", eta_s);
 }
 
 pub(super) fn stats(report: &mut Report, view: &View<'_>) {

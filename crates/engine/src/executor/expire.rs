@@ -70,7 +70,11 @@ impl Local {
         self.look_at_world(engine);
         let start = engine.host.now();
         let world = &self.world;
-        if !world.active_expire || world.frozen || world.on_expired(start.ms()) == OnExpired::Hide {
+        if !world.active_expire
+            || world.frozen
+            || world.loading
+            || world.on_expired(start.ms()) == OnExpired::Hide
+        {
             self.expiry.left = 0;
             return ExpireProgress::default();
         }

@@ -1,0 +1,211 @@
+//! Loading the snapshot file: at the start, and again when DEBUG RELOAD asks for it.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+use config::directive;
+use engine::Engine;
+use engine::loading::{
+    Expired, LoadError, LoadObserver, LoadProgress, LoadTerms, Loaded, Pace, Present, load,
+};
+use persist::{Checksums, RdbError, Reason};
+use tracing::{debug, info, warn};
+
+use super::{delay, rdb_path};
+use crate::process::words;
+use crate::server::{Server, Stage};
+
+/// Why the snapshot file could not be loaded.
+#[derive(Debug)]
+pub(crate) enum FileError {
+    /// There is none.
+    Missing,
+    /// It cannot be opened.
+    Open(io::Error),
+    /// It cannot be used.
+    Load(LoadError),
+}
+
+/// Empty keys that the log names.
+const EMPTY_KEYS_NAMED: u64 = 10;
+
+/// Loads the snapshot file, if there is one, into the empty keyspace of a server that starts. Whether the server may go on:
+/// it was not told to end meanwhile.
+///
+/// # Errors
+/// What the log says last.
+pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, String> {
+    let path = rdb_path(&server.config.read());
+    let started = server.clock.now();
+    let result = load_file(server, engine, &path, Present::Refuse);
+    match result {
+        Ok(_) => {
+            let ns = server.clock.now().monotonic_ns - started.monotonic_ns;
+            info!("DB loaded from disk: {:.3} seconds", ns as f64 / 1e9);
+        }
+        Err(FileError::Missing) => {}
+        Err(FileError::Load(LoadError::Aborted)) => return Ok(false),
+        Err(error) => {
+            explain(&error, &path);
+            let text = "Fatal error loading the DB, check server logs. Exiting.";
+            warn!("{text}");
+            return Err(text.to_owned());
+        }
+    }
+    engine.change_world(|world| world.loading = false);
+    Ok(true)
+}
+
+/// Loads a snapshot file. The world says already that a load is under way.
+///
+/// # Errors
+/// [`FileError`]; what was loaded until then stays.
+pub(crate) fn load_file(
+    server: &Server,
+    engine: &Engine,
+    path: &Path,
+    present: Present,
+) -> Result<Loaded, FileError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => FileError::Missing,
+        _ => FileError::Open(error),
+    })?;
+    let total = file.metadata().map_or(0, |metadata| metadata.len());
+    let terms = LoadTerms {
+        expired: Expired::Skip,
+        present,
+        sanitize: engine.world().settings.dumping.sanitize.of_trusted(),
+        checksums: checksums(server, engine),
+    };
+    let figures = &server.persistence.load;
+    for (place, value) in [
+        (&figures.total, total),
+        (&figures.loaded, 0),
+        (&figures.writer_memory, 0),
+    ] {
+        place.store(value, Relaxed);
+    }
+    let now_s = server.clock.now().unix_us.div_euclid(1_000_000);
+    figures.started_s.store(now_s.max(1), Relaxed);
+    let mut observer = Observer {
+        server,
+        now_s,
+        keys: 0,
+        empty: 0,
+    };
+    let result = load(engine, file, terms, &mut observer);
+    figures.started_s.store(0, Relaxed);
+    let (loaded, _file, _ahead) = result.map_err(FileError::Load)?;
+    let LoadProgress {
+        keys,
+        expired,
+        empty,
+        ..
+    } = loaded.progress;
+    figures.last_loaded.store(keys, Relaxed);
+    figures.last_expired.store(expired, Relaxed);
+    let empty = match empty {
+        0 => ".".to_owned(),
+        empty => format!(", empty keys skipped: {empty}."),
+    };
+    info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}{empty}");
+    Ok(loaded)
+}
+
+/// Says in the log what is wrong with the snapshot file, and where.
+pub(crate) fn explain(error: &FileError, path: &Path) {
+    let path = path.display();
+    match error {
+        FileError::Missing => warn!("There is no RDB file {path}"),
+        FileError::Open(error) => warn!(
+            "Fatal error: can't open the RDB file {path} for reading: {}",
+            words(error)
+        ),
+        FileError::Load(LoadError::Rdb(error)) => {
+            warn!("{}", error.reason);
+            let RdbError { offset, reason } = error;
+            let what = match reason {
+                Reason::Checksum { .. } => "RDB CRC error".to_owned(),
+                reason => reason.to_string(),
+            };
+            warn!("Internal error in RDB reading offset {offset} of {path} -> {what}");
+        }
+        FileError::Load(error) => warn!("Internal error in RDB reading {path} -> {error}"),
+    }
+}
+
+/// Whether the checksum of a file is compared: `rdbchecksum`, unless DEBUG SET-SKIP-CHECKSUM-VALIDATION says otherwise.
+fn checksums(server: &Server, engine: &Engine) -> Checksums {
+    if server.config.read().read(directive::RDBCHECKSUM) {
+        engine.world().settings.dumping.checksums
+    } else {
+        Checksums::Ignore
+    }
+}
+
+/// Follows a load: the log, INFO, the end of the server, and the delays that tests ask for.
+struct Observer<'s> {
+    server: &'s Server,
+    now_s: i64,
+    keys: u64,
+    empty: u64,
+}
+
+impl Observer<'_> {
+    fn goes_on(&self) -> bool {
+        *self.server.shutdown.watch().borrow() == Stage::Running
+    }
+}
+
+impl LoadObserver for Observer<'_> {
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        let text = String::from_utf8_lossy(value);
+        let number = text.parse::<i64>().unwrap_or(0);
+        match name {
+            b"redis-ver" | b"valkey-ver" => info!("Loading RDB produced by version {text}"),
+            b"ctime" => info!("RDB age {} seconds", (self.now_s - number).max(0)),
+            b"used-mem" => {
+                let bytes = u64::try_from(number).unwrap_or(0);
+                let megabytes = bytes as f64 / (1 << 20) as f64;
+                info!("RDB memory usage when created {megabytes:.2} Mb");
+                let figures = &self.server.persistence.load;
+                figures.writer_memory.store(bytes, Relaxed);
+            }
+            b"aof-base" if number != 0 => info!("RDB is base AOF"),
+            _ => debug!(
+                "RDB field '{}' is passed over",
+                String::from_utf8_lossy(name)
+            ),
+        }
+    }
+
+    fn empty_key(&mut self, key: &[u8]) {
+        self.empty += 1;
+        if self.empty <= EMPTY_KEYS_NAMED {
+            info!("rdbLoadObject skipping empty key: {}", key.escape_ascii());
+        }
+    }
+
+    fn key(&mut self) -> Pace {
+        self.keys += 1;
+        let asked = &self.server.persistence.delays.load;
+        if delay(asked, self.keys, || self.goes_on()) {
+            Pace::Flush
+        } else {
+            Pace::Batch
+        }
+    }
+
+    fn progress(&mut self, progress: LoadProgress) -> ControlFlow<()> {
+        let figures = &self.server.persistence.load;
+        figures.loaded.store(progress.bytes, Relaxed);
+        if self.goes_on() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}
