@@ -40,6 +40,8 @@ pub fn update_world(world: &mut World, config: &Config) {
     world.maxmemory = config.read(directive::MAXMEMORY);
     let effort = config.read(directive::ACTIVE_EXPIRE_EFFORT);
     world.expire_effort = u8::try_from(effort).unwrap_or(1);
+    world.replica_read_only = config.read(directive::REPLICA_READ_ONLY);
+    world.serves_stale_data = config.read(directive::REPLICA_SERVE_STALE_DATA);
     world.latency_tracking = config.read(directive::LATENCY_TRACKING);
     world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
 }

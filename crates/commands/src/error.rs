@@ -14,6 +14,14 @@ pub enum CommandError {
     NotInTransaction,
     OutOfMemory,
     Loading,
+    /// A write of a client to a replica.
+    ReadOnly,
+    /// A write while too few replicas keep up.
+    NoReplicas,
+    /// A replica without its primary that does not answer from old data.
+    PrimaryDown,
+    /// A command on keys on the connection of a replica.
+    ReplicaKeyspace,
     NestedMulti,
     ExecWithoutMulti,
     DiscardWithoutMulti,
@@ -129,6 +137,12 @@ impl CommandError {
             Self::NotInTransaction => "ERR Command not allowed inside a transaction",
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Loading => "LOADING Redis is loading the dataset in memory",
+            Self::ReadOnly => "READONLY You can't write against a read only replica.",
+            Self::NoReplicas => "NOREPLICAS Not enough good replicas to write.",
+            Self::PrimaryDown => {
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+            }
+            Self::ReplicaKeyspace => "ERR Replica can't interact with the keyspace",
             Self::NestedMulti => "ERR MULTI calls can not be nested",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",

@@ -1,9 +1,10 @@
 //! The checks before a command runs: one ordered array, in Redis' order (processCommand, Redis 7.2).
 
+use crate::clients::flag;
 use crate::engine::Engine;
 use crate::registry::Row;
 use crate::session::Session;
-use crate::world::{PauseScope, World};
+use crate::world::{PauseScope, Role, World};
 use commands::{CommandError, Flags};
 use resp::Proto;
 
@@ -26,6 +27,8 @@ pub(crate) enum Verdict {
     Queue,
     /// It is answered with this error.
     Refuse(CommandError),
+    /// It comes from a primary that this server does not follow any more: the link ends.
+    End,
     /// It waits until the world changes or, when there is one, until this Unix time in milliseconds.
     Wait(Option<i64>),
 }
@@ -35,12 +38,17 @@ type Check = fn(&Admission<'_>) -> Option<Verdict>;
 /// The checks in the order in which Redis makes them.
 const CHECKS: &[Check] = &[
     frozen,
+    fed,
     arity,
     authenticated,
     allowed_in_transaction,
     memory,
+    enough_replicas,
+    read_only,
     subscriber,
+    stale,
     loading,
+    follower,
     paused,
     queued,
 ];
@@ -59,6 +67,20 @@ pub(crate) fn admit(admission: &Admission<'_>) -> Verdict {
 
 fn frozen(admission: &Admission<'_>) -> Option<Verdict> {
     admission.world.frozen.then_some(Verdict::Wait(None))
+}
+
+/// What the primary says runs whatever the rules for clients are, as long as it is the primary.
+fn fed(admission: &Admission<'_>) -> Option<Verdict> {
+    let feed = admission.session.feed.as_ref()?;
+    let follows =
+        matches!(admission.world.role, Role::Replica { epoch, .. } if epoch == feed.epoch);
+    Some(if follows {
+        arity(admission)
+            .or_else(|| queued(admission))
+            .unwrap_or(Verdict::Run)
+    } else {
+        Verdict::End
+    })
 }
 
 fn arity(admission: &Admission<'_>) -> Option<Verdict> {
@@ -99,6 +121,62 @@ fn memory(admission: &Admission<'_>) -> Option<Verdict> {
     let denies = row.flags.contains(Flags::DENYOOM) || transaction_denies;
     (denies && engine.host.used_memory() > world.maxmemory)
         .then_some(Verdict::Refuse(CommandError::OutOfMemory))
+}
+
+/// Whether the call writes, or runs a transaction that does.
+fn writes(admission: &Admission<'_>) -> bool {
+    has_flags(admission, Flags::WRITE)
+}
+
+/// Whether the call, or one of the transaction that it runs, has one of these flags.
+fn has_flags(admission: &Admission<'_>, flags: Flags) -> bool {
+    let Admission { row, session, .. } = admission;
+    let runs = row.flags.contains(Flags::RUNS_TRANSACTION);
+    let queued = session.transaction.as_ref().filter(|_| runs);
+    row.flags.intersects(flags)
+        || queued.is_some_and(|transaction| transaction.flags.intersects(flags))
+}
+
+fn enough_replicas(admission: &Admission<'_>) -> Option<Verdict> {
+    let world = admission.world;
+    let refused = world.lacks_replicas && !world.is_replica() && writes(admission);
+    refused.then_some(Verdict::Refuse(CommandError::NoReplicas))
+}
+
+fn read_only(admission: &Admission<'_>) -> Option<Verdict> {
+    let world = admission.world;
+    let refused = world.is_replica() && world.replica_read_only && writes(admission);
+    refused.then_some(Verdict::Refuse(CommandError::ReadOnly))
+}
+
+/// While the primary is out of reach, only what does not look at the data may run if `replica-serve-stale-data` is off.
+fn stale(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission {
+        world,
+        row,
+        session,
+        ..
+    } = admission;
+    let Role::Replica {
+        is_linked: false, ..
+    } = world.role
+    else {
+        return None;
+    };
+    let runs = row.flags.contains(Flags::RUNS_TRANSACTION);
+    let transaction = session.transaction.as_ref().filter(|_| runs);
+    let denied = !row.flags.contains(Flags::STALE)
+        || transaction.is_some_and(|transaction| transaction.lacking.contains(Flags::STALE));
+    (!world.serves_stale_data && denied).then_some(Verdict::Refuse(CommandError::PrimaryDown))
+}
+
+/// A replica's own connection gets the log, not replies about keys.
+fn follower(admission: &Admission<'_>) -> Option<Verdict> {
+    let flags = Flags::WRITE
+        .union(Flags::READONLY)
+        .union(Flags::MAY_REPLICATE);
+    let refused = admission.session.client.has_flag(flag::REPLICA) && has_flags(admission, flags);
+    refused.then_some(Verdict::Refuse(CommandError::ReplicaKeyspace))
 }
 
 /// A RESP2 connection that is subscribed gets messages between replies, so that only commands about subscriptions make sense.

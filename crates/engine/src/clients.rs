@@ -104,6 +104,10 @@ pub mod flag {
     pub const NO_TOUCH: u32 = 1 << 4;
     /// Waits for something: a pause, or a key.
     pub const BLOCKED: u32 = 1 << 5;
+    /// A replica, which follows the log.
+    pub const REPLICA: u32 = 1 << 8;
+    /// The link to the primary that this server follows.
+    pub const PRIMARY: u32 = 1 << 9;
     /// Subscribed to something.
     pub const PUBSUB: u32 = 1 << 7;
     /// Output goes nowhere (CLIENT REPLY OFF).

@@ -12,6 +12,7 @@ use crate::stats::Stats;
 use crate::world::World;
 use commands::DataCommand;
 use event_listener::{Event, EventListener};
+use log::Log;
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -28,6 +29,8 @@ pub struct Engine {
     pub clients: Clients,
     /// Subscriptions.
     pub pubsub: PubSub,
+    /// The replication log.
+    pub log: Arc<Log>,
     /// Calls that wait for keys.
     pub blocked: Blocked,
     /// Counters.
@@ -90,6 +93,7 @@ impl Engine {
             errors: Errors::default(),
             pubsub: PubSub::default(),
             blocked: Blocked::default(),
+            log: Log::new(),
             host,
             seed: layout.seed,
             world: RwLock::new(world),

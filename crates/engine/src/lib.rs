@@ -38,11 +38,11 @@ pub use inbox::Inbox;
 pub use latency::LatencySum;
 pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};
 pub use registry::{Registry, RenameError, Row};
-pub use session::{ReplyMode, Session};
+pub use session::{Feed, ReplyMode, Session};
 pub use session_ctx::SessionCtx;
 pub use stats::{CallStats, Counter, ExpiryStats, Stats, ThreadStats};
 pub use walk::{Filter, Walk};
-pub use world::{Pause, PauseScope, World};
+pub use world::{Pause, PauseScope, Role, World};
 
 /// Every command of this crate.
 #[must_use]

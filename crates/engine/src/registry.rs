@@ -104,6 +104,13 @@ impl Row {
         }
     }
 
+    /// Whether it concerns no key and its words go into the log whatever it does: PUBLISH and SPUBLISH.
+    #[must_use]
+    pub fn is_logged_anyway(&self) -> bool {
+        self.flags
+            .contains(Flags::MAY_REPLICATE.union(Flags::PUBSUB))
+    }
+
     /// The position of the only key, for commands that have exactly one at a fixed place.
     #[must_use]
     pub fn only_key(&self) -> Option<usize> {

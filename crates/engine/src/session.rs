@@ -35,7 +35,12 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// The call that waits for keys.
     pub(crate) waiter: Option<Arc<Waiter>>,
-    pub(crate) pending: Option<Flow>,
+    /// What a call asked for and has not got yet, with the number of the world that admitted it.
+    pub(crate) pending: Option<(u64, Flow)>,
+    /// The offset of the log behind what this session appended last (WAIT).
+    pub log_offset: u64,
+    /// What makes it the link to the primary that this server follows.
+    pub feed: Option<Box<Feed>>,
     pub(crate) tries: u32,
     pub(crate) reservation: Option<Reservation>,
     /// The last command's name as it was sent and its row: pipelines repeat themselves.
@@ -44,6 +49,15 @@ pub struct Session {
     /// Whether a command of EXEC is running.
     pub(crate) executing: bool,
     pub(crate) close_after_reply: bool,
+}
+
+/// The link to the primary: its commands are appended to the log as they came, once they have run.
+#[derive(Debug, Default)]
+pub struct Feed {
+    /// The number of the role for which the link was made; under another role its commands do not run.
+    pub epoch: u64,
+    /// The bytes of the calls that have not been appended yet: of one call, or of a whole transaction.
+    pub raw: Vec<u8>,
 }
 
 /// What becomes of a client's replies (CLIENT REPLY, Redis 3.2).
@@ -88,6 +102,8 @@ impl Session {
             subscriptions: Subscriptions::default(),
             waiter: None,
             pending: None,
+            log_offset: 0,
+            feed: None,
             tries: 0,
             reservation: None,
             last_name: ([0; 15], 0, 0),

@@ -12,6 +12,14 @@ pub struct World {
     pub settings: Settings,
     /// Who listens to effects.
     pub audience: Audience,
+    /// Whether this server follows a primary.
+    pub role: Role,
+    /// `replica-read-only`: whether a replica refuses writes of its clients.
+    pub replica_read_only: bool,
+    /// `replica-serve-stale-data`: whether a replica answers from old data while its primary is out of reach.
+    pub serves_stale_data: bool,
+    /// Whether writes are refused because too few replicas keep up (`min-replicas-to-write`).
+    pub lacks_replicas: bool,
     /// CLIENT PAUSE, while it lasts.
     pub pause: Option<Pause>,
     /// DEBUG SLEEP: every command waits.
@@ -30,6 +38,21 @@ pub struct World {
     pub expire_effort: u8,
     /// `lazyfree-lazy-user-flush` and its siblings.
     pub lazy_user_flush: bool,
+}
+
+/// Whether this server follows a primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It does not: what it executes makes the history.
+    #[default]
+    Primary,
+    /// It does.
+    Replica {
+        /// Counts the primaries that it was told to follow: a link made for an earlier one does not run commands any more.
+        epoch: u64,
+        /// Whether the link is up and the dataset is the primary's.
+        is_linked: bool,
+    },
 }
 
 /// What CLIENT PAUSE holds back, and until when.
@@ -55,6 +78,10 @@ impl Default for World {
         Self {
             settings: Settings::default(),
             audience: Audience::default(),
+            role: Role::Primary,
+            replica_read_only: true,
+            serves_stale_data: true,
+            lacks_replicas: false,
             pause: None,
             frozen: false,
             loading: false,
@@ -70,19 +97,30 @@ impl Default for World {
 
 impl World {
     /// What becomes of a key that is found to have expired at this Unix time in milliseconds: nothing is deleted while
-    /// CLIENT PAUSE holds writes back.
+    /// CLIENT PAUSE holds writes back, and a replica waits for its primary's word.
     #[must_use]
     pub fn on_expired(&self, now_ms: i64) -> OnExpired {
-        if self.pause.is_some_and(|pause| now_ms < pause.until_ms) {
+        if self.is_replica() || self.pause.is_some_and(|pause| now_ms < pause.until_ms) {
             OnExpired::Hide
         } else {
             OnExpired::Delete
         }
     }
 
+    /// Whether this server follows a primary.
+    #[must_use]
+    pub fn is_replica(&self) -> bool {
+        self.role != Role::Primary
+    }
+
     /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at.
     #[must_use]
     pub fn is_calm(&self) -> bool {
-        self.pause.is_none() && !self.frozen && !self.loading && self.maxmemory == 0
+        self.pause.is_none()
+            && !self.frozen
+            && !self.loading
+            && self.maxmemory == 0
+            && !self.is_replica()
+            && !self.lacks_replicas
     }
 }

@@ -201,6 +201,26 @@ impl Dispatcher {
         }
     }
 
+    /// Has a session that is the link to a primary run a command, and append what of its bytes the call did not.
+    ///
+    /// # Panics
+    /// When the call waits for something that nobody will bring.
+    pub fn feed(&mut self, session: usize, argv: &[&[u8]]) {
+        self.act(session, argv);
+        let step = self.executor.settle_feed(&mut self.sessions[session]);
+        assert!(matches!(step, Step::Done | Step::Close), "{step:?}");
+    }
+
+    /// A reader of the whole log.
+    ///
+    /// # Panics
+    /// When its start is not kept any more.
+    #[must_use]
+    pub fn log_from_the_start(&self) -> log::Reader {
+        let reader = self.executor.engine().log.reader(0);
+        reader.expect("the log is short")
+    }
+
     /// Ends a session.
     ///
     /// # Panics

@@ -37,6 +37,8 @@ pub trait ManyShards {
 pub enum OnExpired {
     /// Delete it, publish `expired`, and log the deletion.
     Delete,
+    /// Take it as it is: the primary, whose clock counts, says when it goes.
+    Ignore,
     /// Treat it as absent but keep it: in commands that read, on a replica and while writes are paused. A command that
     /// writes deletes it, for it may be about to put something in its place.
     Hide,
@@ -241,7 +243,8 @@ impl Space<'_> {
     ) -> Option<Spot> {
         let keys = self.shards.of_key_mut(key).db_mut(db);
         let spot = keys.locate(hash, key);
-        let expired = spot.is_some_and(|spot| is_expired(keys.at(spot), self.now_ms));
+        let expired = spot.is_some_and(|spot| is_expired(keys.at(spot), self.now_ms))
+            && self.on_expired != OnExpired::Ignore;
         if expired && self.on_expired == OnExpired::Delete {
             self.expire(db, hash, key);
         }
@@ -282,7 +285,7 @@ impl Space<'_> {
     pub(crate) fn peek(&self, db: u16, key: &[u8]) -> Option<&Entry<Object>> {
         let keys = self.shards.of_key(key).db(db);
         let entry = keys.at(keys.locate(self.seed.hash(key), key)?);
-        (!is_expired(entry, self.now_ms)).then_some(entry)
+        (!is_expired(entry, self.now_ms) || self.on_expired == OnExpired::Ignore).then_some(entry)
     }
 
     /// Deletes an expired key: deleteExpiredKeyAndPropagate, Redis 7.2.

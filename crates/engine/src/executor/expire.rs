@@ -7,9 +7,11 @@
 //! 3. A key that somebody waits for goes in a step of its own, for it takes the shards of those who wait as well.
 //! 4. A cycle that has used up its share of the period ends where it is (`active-expire-effort`).
 
+use super::log::Own;
 use super::{Executor, Local};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet};
+use crate::session::Session;
 use crate::walk::{Traces, Walk};
 use crate::world::World;
 use bytes::Bytes;
@@ -61,7 +63,9 @@ impl Executor {
     ///
     /// Nothing happens while CLIENT PAUSE or DEBUG SLEEP holds commands back, and after DEBUG SET-ACTIVE-EXPIRE 0.
     pub fn expire_step(&mut self) -> ExpireProgress {
-        self.local.expire_step(&self.engine)
+        let progress = self.local.expire_step(&self.engine);
+        self.engine.log.wake();
+        progress
     }
 }
 
@@ -162,7 +166,8 @@ impl Local {
         let keys = keys.iter().map(|key| &**key);
         remove_expired(engine, world, effects, held.view(), now, db, keys);
         self.expiry.expired += self.effects.expired;
-        self.carry_out(engine);
+        self.carry_out(engine, Own::Nothing);
+        self.end_loose_unit(engine, None);
     }
 
     /// Deletes expired keys that somebody waits for, and serves those to whom the deletion matters. What is busy stays for
@@ -189,6 +194,7 @@ impl Local {
     pub(super) fn carry_out_walk(
         &mut self,
         engine: &Engine,
+        session: &Session,
         held: &mut Held<'_>,
         now: Now,
         walk: &mut Walk,
@@ -208,7 +214,8 @@ impl Local {
         let Self { world, effects, .. } = self;
         let keys = traces.expired.iter().map(|key| &**key);
         remove_expired(engine, world, effects, held.view(), now, db, keys);
-        self.carry_out(engine);
+        self.carry_out(engine, Own::Nothing);
+        self.end_loose_unit(engine, Some(session));
     }
 }
 

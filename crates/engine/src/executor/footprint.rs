@@ -37,6 +37,9 @@ pub(crate) fn footprint(row: &Row, argv: &[&[u8]], locks: &Locks) -> ShardSet {
         return ShardSet::All;
     }
     let mut shards = ShardSet::none();
+    if row.is_logged_anyway() {
+        shards.insert(0);
+    }
     for (at, _) in positions {
         if let Some(key) = argv.get(at) {
             shards.insert(locks.shard_of(key));

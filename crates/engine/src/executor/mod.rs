@@ -2,6 +2,7 @@
 
 mod expire;
 mod footprint;
+mod log;
 mod reply;
 mod serve;
 mod settle;
@@ -11,6 +12,7 @@ pub use self::expire::ExpireProgress;
 pub(crate) use self::expire::remove_expired;
 use self::footprint::is_long;
 pub(crate) use self::footprint::{footprint, keys_of};
+use self::log::Own;
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
@@ -88,6 +90,8 @@ struct Local {
     world: Arc<World>,
     generation: u64,
     effects: Effects,
+    /// What the unit of execution under way puts into the log.
+    unit: ::log::Unit,
     /// Where active expiry is.
     expiry: ExpireCycle,
     rng: Rng,
@@ -108,6 +112,8 @@ struct Caller {
     proto: Proto,
     no_touch: bool,
     may_block: bool,
+    /// Whether this is the primary that this server follows.
+    is_primary: bool,
     elements_max: usize,
 }
 
@@ -143,6 +149,7 @@ impl Executor {
             world,
             generation,
             effects: Effects::default(),
+            unit: ::log::Unit::default(),
             expiry: ExpireCycle::default(),
             rng: Rng::new(seed),
             running: None,
@@ -169,11 +176,12 @@ impl Executor {
             return local.resume(engine, session, waiter);
         }
         match session.pending.take() {
-            Some(flow) => {
+            // What was admitted to another world is asked anew: it may be a replica's by now.
+            Some((generation, flow)) if generation == local.generation => {
                 let row = session.last_name.2;
-                local.settle(engine, session, engine.registry.row(row), Ok(flow))
+                local.settle(engine, session, engine.registry.row(row), argv, Ok(flow))
             }
-            None => local.start(engine, session, argv),
+            _ => local.start(engine, session, argv),
         }
     }
 
@@ -191,6 +199,7 @@ impl Executor {
 
     /// Ends the time of the last call of a batch.
     pub fn end_batch(&mut self) {
+        self.engine.log.wake();
         if let Some(late) = self.local.late.take() {
             late.appear(&self.engine);
         }
@@ -205,6 +214,14 @@ impl Executor {
             self.local.latest = now;
             self.local.stop_clock(&self.engine, now.monotonic_ns);
         }
+    }
+
+    /// Appends what the primary sent and no call has appended, because it held no shard: PING, SELECT. Call it after each
+    /// call of a session with a [`crate::Feed`]; [`Step::Done`] when there is nothing more to do, [`Step::Close`] when that
+    /// primary is not followed any more.
+    pub fn settle_feed(&mut self, session: &mut Session) -> Step {
+        self.local.look_at_world(&self.engine);
+        self.local.settle_feed(&self.engine, session)
     }
 
     /// Ends the freeze that [`Step::Freeze`] asked for and answers the session.
@@ -228,7 +245,7 @@ impl Executor {
                 Ok(mut held) => {
                     let now = engine.host.now();
                     let _nothing_to_reply =
-                        local.hold(engine, session, &mut held, now, &mut |held| {
+                        local.hold(engine, session, &mut held, now, Own::Nothing, &mut |held| {
                             end_watches(held);
                             Ok(Reply::Written)
                         });
@@ -280,6 +297,7 @@ impl Local {
                 self.answer(engine, session, row, Ok(Reply::Simple("QUEUED")))
             }
             Verdict::Refuse(error) => self.refuse(engine, session, Some(row), &error),
+            Verdict::End => Step::Close,
             Verdict::Wait(until_ms) => {
                 let changed = engine.world_changes();
                 if engine.generation() != self.generation {
@@ -304,9 +322,12 @@ impl Local {
                 }
             }
             Handler::Session(run) => {
+                if self.is_logged(row) {
+                    return self.run_logged(engine, session, row, argv, run);
+                }
                 let now = self.start_clock(engine, row);
                 let flow = self.run_session(engine, session, row, argv, now, run);
-                self.settle(engine, session, row, flow)
+                self.settle(engine, session, row, argv, flow)
             }
             Handler::Container => self.refuse(
                 engine,
@@ -349,7 +370,8 @@ impl Local {
                 Ok(Ran::Answered)
             }
         };
-        self.carry_out(engine);
+        self.carry_out(engine, Own::Words(argv));
+        self.end_unit(engine, session);
         self.serve_ready(engine, &mut held, now);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
         drop(held);
@@ -407,7 +429,8 @@ impl Local {
             db: session.db,
             proto: session.proto,
             no_touch: session.no_touch,
-            may_block: !session.executing,
+            may_block: !session.executing && session.feed.is_none(),
+            is_primary: session.feed.is_some(),
             elements_max: if self.taker == Taker::Worker && !session.executing {
                 LANE_ELEMENTS
             } else {
@@ -449,6 +472,7 @@ impl Local {
             access: settings.access,
             no_touch: caller.no_touch,
             on_expired: match row.handler {
+                _ if caller.is_primary => OnExpired::Ignore,
                 Handler::Write(_) => OnExpired::Delete,
                 _ => self.world.on_expired(now.ms()),
             },
@@ -541,7 +565,10 @@ impl Local {
     }
 
     /// Hands on what the call did beside its reply; the shards are still held.
-    fn carry_out(&self, engine: &Engine) {
+    fn carry_out(&mut self, engine: &Engine, own: Own<'_>) {
+        if self.effects.audience.log {
+            self.note(own);
+        }
         if !self.effects.events.is_empty() {
             engine
                 .pubsub

@@ -75,7 +75,7 @@ impl Local {
                 session.transaction = None;
                 publish(session);
                 let flow = refuse_exec(session, engine, text);
-                return self.settle(engine, session, row, Ok(flow));
+                return self.settle(engine, session, row, &[], Ok(flow));
             }
         }
         let text = error.text();

@@ -1,5 +1,6 @@
 //! Blocking as the executor does it: entering the queues, serving ready keys, leaving.
 
+use super::log::Own;
 use super::reply::write_reply;
 use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
 use crate::blocking::{Parting, Speaker, State, Waiter};
@@ -157,13 +158,15 @@ impl Local {
             proto: waiter.speaker.proto,
             no_touch: waiter.speaker.no_touch,
             may_block: true,
+            is_primary: false,
             elements_max: usize::MAX,
         };
         let mut out = Output::default();
         let result = self.perform(engine, &caller, &mut out, row, &argv, held, now);
         if result == Ok(Reply::Block) {
             // A call that goes on waiting may have removed a key that had expired.
-            self.carry_out(engine);
+            self.carry_out(engine, Own::Nothing);
+            self.end_served_unit(engine);
             return false;
         }
         let mut writer = Writer::new(&mut out, waiter.speaker.proto);
@@ -171,7 +174,8 @@ impl Local {
         if waiter.speaker.reply == ReplyMode::On {
             waiter.client.inbox.push(out.to_bytes(), 0);
         }
-        self.carry_out(engine);
+        self.carry_out(engine, Own::Words(&argv));
+        self.end_served_unit(engine);
         true
     }
 
@@ -191,6 +195,7 @@ impl Local {
         }
         if waiter.is(State::Served) {
             set_blocked(engine, session, false);
+            session.log_offset = engine.log.end();
             session.client.inbox.drain_into(&mut session.out);
             return self.after_reply(session);
         }

@@ -1,6 +1,7 @@
 //! What session commands ask for beside a reply: shards by number, EXEC, walks, a freeze.
 
 use super::footprint::is_long_transaction;
+use super::log::Own;
 use super::{Hindrance, Local, Step};
 use crate::engine::Engine;
 use crate::failpoint::{self, Fault, Place};
@@ -22,6 +23,7 @@ impl Local {
         engine: &Engine,
         session: &mut Session,
         row: &Row,
+        argv: &[&[u8]],
         flow: Result<Flow, CommandError>,
     ) -> Step {
         match flow {
@@ -31,7 +33,9 @@ impl Local {
                 self.answer(engine, session, row, Ok(reply));
                 Step::Close
             }
-            Ok(Flow::Hold(shards, run)) => self.settle_hold(engine, session, row, shards, run),
+            Ok(Flow::Hold(shards, run)) => {
+                self.settle_hold(engine, session, row, argv, shards, run)
+            }
             Ok(Flow::Exec) => self.settle_exec(engine, session, row),
             Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, walk),
             Ok(Flow::Freeze(us)) => match self.freeze(engine) {
@@ -41,7 +45,7 @@ impl Local {
                     Step::Freeze(us)
                 }
                 Err(hindrance) => {
-                    session.pending = Some(Flow::Freeze(us));
+                    session.pending = Some((self.generation, Flow::Freeze(us)));
                     self.hinder(engine, session, hindrance, || ShardSet::All)
                 }
             },
@@ -54,6 +58,7 @@ impl Local {
         engine: &Engine,
         session: &mut Session,
         row: &Row,
+        argv: &[&[u8]],
         shards: ShardSet,
         mut run: HoldFn,
     ) -> Step {
@@ -61,12 +66,19 @@ impl Local {
         let mut held = match acquired {
             Ok(held) => held,
             Err(hindrance) => {
-                session.pending = Some(Flow::Hold(shards.clone(), run));
+                session.pending = Some((self.generation, Flow::Hold(shards.clone(), run)));
                 return self.hinder(engine, session, hindrance, || shards.clone());
             }
         };
         let now = engine.host.now();
-        let result = self.hold(engine, session, &mut held, now, &mut run);
+        let result = self.hold(
+            engine,
+            session,
+            &mut held,
+            now,
+            Own::of(row, argv),
+            &mut run,
+        );
         self.reply(engine, session, row, result);
         drop(held);
         self.free(engine);
@@ -80,6 +92,7 @@ impl Local {
         session: &mut Session,
         held: &mut Held<'_>,
         now: Now,
+        own: Own<'_>,
         run: &mut dyn FnMut(&mut Holding<'_>) -> Result<Reply, CommandError>,
     ) -> Result<Reply, CommandError> {
         self.effects.reset(self.world.audience, session.db);
@@ -98,8 +111,9 @@ impl Local {
         let result = run(&mut holding);
         let new_world = holding.new_world.take();
         drop(holding);
-        self.carry_out(engine);
+        self.carry_out(engine, own);
         if !session.executing {
+            self.end_unit_of(engine, session, own);
             self.serve_ready(engine, held, now);
         }
         if let Some(new_world) = new_world {
@@ -131,13 +145,13 @@ impl Local {
         let mut held = match acquired {
             Ok(held) => held,
             Err(hindrance) => {
-                session.pending = Some(Flow::Exec);
+                session.pending = Some((self.generation, Flow::Exec));
                 return self.hinder(engine, session, hindrance, || shards.clone());
             }
         };
         if self.taker == Taker::Worker && is_long_transaction(engine, session, &held) {
             drop(held);
-            session.pending = Some(Flow::Exec);
+            session.pending = Some((self.generation, Flow::Exec));
             return Step::Lane;
         }
         let now = engine.host.now();
@@ -163,7 +177,7 @@ impl Local {
         dirty: bool,
     ) -> Reply {
         let transaction = session.transaction.take().unwrap_or_default();
-        let _forgotten = self.hold(engine, session, held, now, &mut |held| {
+        let _forgotten = self.hold(engine, session, held, now, Own::Nothing, &mut |held| {
             end_watches(held);
             Ok(Reply::Written)
         });
@@ -180,12 +194,15 @@ impl Local {
             let result = match row.handler {
                 Handler::Read(_) | Handler::Write(_) => {
                     let result = self.perform_for(engine, session, row, &argv, held, now);
-                    self.carry_out(engine);
+                    self.carry_out(engine, Own::Words(&argv));
                     result
                 }
                 Handler::Session(run) => {
                     let flow = self.run_session(engine, session, row, &argv, now, run);
-                    self.settle_held(engine, session, held, now, flow)
+                    if self.is_logged(row) {
+                        self.note_words(session.db, &argv);
+                    }
+                    self.settle_held(engine, session, Own::of(row, &argv), held, now, flow)
                 }
                 Handler::Container => Err(CommandError::Arity(row.name.to_string().into())),
             };
@@ -193,6 +210,7 @@ impl Local {
             self.reply(engine, session, row, result);
         }
         session.executing = false;
+        self.end_unit(engine, session);
         if !ready.is_empty() {
             // What became ready at the start may have expired by the end.
             let now = engine.host.now();
@@ -207,6 +225,7 @@ impl Local {
         &mut self,
         engine: &Engine,
         session: &mut Session,
+        own: Own<'_>,
         held: &mut Held<'_>,
         now: Now,
         flow: Result<Flow, CommandError>,
@@ -217,10 +236,10 @@ impl Local {
                 session.close_after_reply = true;
                 Ok(reply)
             }
-            Flow::Hold(_, mut run) => self.hold(engine, session, held, now, &mut run),
+            Flow::Hold(_, mut run) => self.hold(engine, session, held, now, own, &mut run),
             Flow::Walk(mut walk) => {
                 walk.run(&held.shards(), engine.seed, now);
-                self.carry_out_walk(engine, held, now, &mut walk);
+                self.carry_out_walk(engine, session, held, now, &mut walk);
                 Ok(walk.finish(&mut self.writer(session)))
             }
             Flow::Freeze(us) => {
@@ -243,7 +262,7 @@ impl Local {
             let mut held = match self.acquire(engine, &shards) {
                 Ok(held) => held,
                 Err(hindrance) => {
-                    session.pending = Some(Flow::Walk(walk));
+                    session.pending = Some((self.generation, Flow::Walk(walk)));
                     return self.hinder(engine, session, hindrance, || shards.clone());
                 }
             };
@@ -256,7 +275,7 @@ impl Local {
                         engine.host.now()
                     })
                 });
-            self.carry_out_walk(engine, &mut held, now, &mut walk);
+            self.carry_out_walk(engine, session, &mut held, now, &mut walk);
             drop(held);
             self.free(engine);
             match progress {
@@ -266,7 +285,7 @@ impl Local {
                 }
                 Progress::NextShard => {}
                 Progress::Pause => {
-                    session.pending = Some(Flow::Walk(walk));
+                    session.pending = Some((self.generation, Flow::Walk(walk)));
                     return Step::Yield;
                 }
             }

@@ -5,6 +5,7 @@
 mod expire;
 mod keyspace;
 mod loading;
+mod log;
 mod pubsub;
 mod transaction;
 mod watch;

@@ -1,0 +1,80 @@
+//! A unit of execution in the making: the commands that go into the log in one piece.
+
+/// The commands of one unit of execution, encoded as RESP, each with the database that it is to run in.
+#[derive(Debug, Default)]
+pub struct Unit {
+    pub(crate) bytes: Vec<u8>,
+    /// Where each command starts, and its database.
+    pub(crate) commands: Vec<(usize, u16)>,
+}
+
+/// How a unit of more than one command is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Between MULTI and EXEC, so that nobody who follows sees a part of it (propagatePendingCommands, Redis 7.2).
+    Transaction,
+    /// As it is: the deletions of expired keys that a walk met concern each other in no way.
+    Loose,
+}
+
+impl Unit {
+    /// Adds a command.
+    pub fn command<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+        self.commands.push((self.bytes.len(), db));
+        header(&mut self.bytes, b'*', words.len());
+        for word in words {
+            header(&mut self.bytes, b'$', word.len());
+            self.bytes.extend_from_slice(word);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Whether there is no command in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Makes it empty; a buffer of ordinary size is kept.
+    pub fn clear(&mut self) {
+        self.commands.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_MAX);
+    }
+}
+
+/// Bytes of buffer that an empty unit keeps.
+const KEPT_MAX: usize = 64 * 1024;
+
+/// `mark`, `number` and the end of the line.
+fn header(out: &mut Vec<u8>, mark: u8, mut number: usize) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        if let Some(digit) = digits.get_mut(at) {
+            *digit = b'0' + (number % 10) as u8;
+        }
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.push(mark);
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// SELECT of a database.
+pub(crate) fn select(out: &mut Vec<u8>, db: u16) {
+    let db = db.to_string();
+    header(out, b'*', 2);
+    for word in ["SELECT", &db] {
+        header(out, b'$', word.len());
+        out.extend_from_slice(word.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub(crate) const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+pub(crate) const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
