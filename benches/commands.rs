@@ -39,6 +39,14 @@ impl Host for Machine {
         0
     }
 
+    fn thread_memory(&self) -> i64 {
+        0
+    }
+
+    fn is_freeing(&self) -> bool {
+        false
+    }
+
     fn drop_later(&self, garbage: Box<dyn Any + Send>) {
         drop(garbage);
     }

@@ -564,8 +564,8 @@ impl Main {
         let mut asked = pin!(stage.wait_for(|stage| *stage >= Stage::Asked));
         let mut cron = Cron::default();
         let mut balance = Balance::default();
-        let mut expiry = self.expiry();
-        let mut expiring = false;
+        let mut caller = self.caller();
+        let mut deleting = false;
         let mut next_run = tokio::time::Instant::now();
         loop {
             let signal = async {
@@ -582,12 +582,12 @@ impl Main {
                     next_run = tokio::time::Instant::now() + Duration::from_millis(cron::period_ms(hz));
                     cron.run(&self.shared);
                     balance.run(&self.shared);
-                    expiring = expiry.expire_step().more;
+                    deleting = delete_keys(&mut caller);
                 }
                 Some(request) = self.requests.recv() => self.listen(request).await,
                 caught = signal => self.act_on(caught),
-                () = tokio::task::yield_now(), if expiring => {
-                    expiring = expiry.expire_step().more;
+                () = tokio::task::yield_now(), if deleting => {
+                    deleting = delete_keys(&mut caller);
                 }
             }
         }
@@ -596,8 +596,8 @@ impl Main {
         }
     }
 
-    /// The main thread's own caller of the engine: active expiry.
-    fn expiry(&self) -> Executor {
+    /// The main thread's own caller of the engine: active expiry, and eviction that no call has time for.
+    fn caller(&self) -> Executor {
         let engine = Arc::clone(&self.shared.engine);
         let thread = engine.stats.threads() - OTHER_CALLERS;
         Executor::new(engine, thread, Taker::Worker, 0)
@@ -648,6 +648,12 @@ impl Main {
         // It ends once the last sender, the server, is gone: not waited for.
         drop(self.threads.garbage);
     }
+}
+
+/// A step of what deletes keys by itself; whether there is more to do.
+fn delete_keys(caller: &mut Executor) -> bool {
+    let evicting = caller.evict_step();
+    caller.expire_step().more || evicting
 }
 
 /// A second SIGINT during the end means at once.

@@ -214,6 +214,15 @@ impl Host for Server {
         alloc::used_memory() as u64
     }
 
+    #[inline]
+    fn thread_memory(&self) -> i64 {
+        alloc::thread_memory()
+    }
+
+    fn is_freeing(&self) -> bool {
+        self.garbage.pending.load(Relaxed) > 0
+    }
+
     fn drop_later(&self, garbage: Box<dyn Any + Send>) {
         self.garbage.pending.fetch_add(1, Relaxed);
         // Without its thread the server is ending: then it is dropped here.

@@ -10,7 +10,7 @@ use config::choices::{
 use config::composite::{KeyspaceEvents, OutputLimit};
 use config::directive::{self, Key};
 use config::typed::{Memory, OptionalText, path};
-use engine::World;
+use engine::{EvictionRules, Population, Rank, World};
 use persist::{Compression, SanitizePayload};
 use store::{AccessPolicy, Tuning};
 
@@ -38,6 +38,12 @@ pub fn update_world(world: &mut World, config: &Config) {
     world.password_required = password(config).is_some();
     world.audience.events = keyspace_events(config.read(directive::NOTIFY_KEYSPACE_EVENTS));
     world.maxmemory = config.read(directive::MAXMEMORY);
+    world.eviction = eviction(config);
+    world.settings.shares_integers = world.maxmemory == 0
+        || !matches!(
+            world.eviction.rank,
+            Some(Rank::LeastRecentlyUsed | Rank::LeastFrequentlyUsed)
+        );
     let effort = config.read(directive::ACTIVE_EXPIRE_EFFORT);
     world.expire_effort = u8::try_from(effort).unwrap_or(1);
     world.replica_read_only = config.read(directive::REPLICA_READ_ONLY);
@@ -45,6 +51,36 @@ pub fn update_world(world: &mut World, config: &Config) {
     world.latency_tracking = config.read(directive::LATENCY_TRACKING);
     world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
 }
+
+fn eviction(config: &Config) -> EvictionRules {
+    use MaxmemoryPolicy as Policy;
+    let policy = config.read(directive::MAXMEMORY_POLICY);
+    let rank = match policy {
+        Policy::NoEviction => None,
+        Policy::AllkeysLru | Policy::VolatileLru => Some(Rank::LeastRecentlyUsed),
+        Policy::AllkeysLfu | Policy::VolatileLfu => Some(Rank::LeastFrequentlyUsed),
+        Policy::AllkeysRandom | Policy::VolatileRandom => Some(Rank::Random),
+        Policy::VolatileTtl => Some(Rank::SoonestToExpire),
+    };
+    let population = match policy {
+        Policy::AllkeysLru | Policy::AllkeysLfu | Policy::AllkeysRandom | Policy::NoEviction => {
+            Population::All
+        }
+        _ => Population::Volatile,
+    };
+    let samples = config.read(directive::MAXMEMORY_SAMPLES);
+    let tenacity = config.read(directive::MAXMEMORY_EVICTION_TENACITY);
+    EvictionRules {
+        rank,
+        population,
+        samples: usize::try_from(samples).unwrap_or(1).clamp(1, SAMPLES_MAX),
+        tenacity: u8::try_from(tenacity).unwrap_or(100),
+        lazy: config.read(directive::LAZYFREE_LAZY_EVICTION),
+    }
+}
+
+/// Keys that are looked at for one at most: more change nothing.
+const SAMPLES_MAX: usize = 64;
 
 /// The password of the default user; an empty one is none.
 #[must_use]

@@ -114,6 +114,7 @@ const CONFIG_RESETSTAT: EngineCommand = EngineCommand {
 
 fn config_resetstat(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
     ctx.engine.stats.reset();
+    ctx.engine.eviction.reset();
     ctx.engine.errors.reset();
     server(ctx).reset_counters();
     Ok(Reply::Ok.into())

@@ -39,6 +39,13 @@ pub(crate) fn sum() -> i64 {
     })
 }
 
+/// The count of the calling thread's slot: of use as a difference only.
+#[inline]
+pub(crate) fn own() -> i64 {
+    let slot = SLOTS.get(SLOT.get()).unwrap_or(&SHARED);
+    slot.bytes.load(Ordering::Relaxed)
+}
+
 #[cold]
 fn add_slowly(number: usize, delta: i64) {
     SHARED.bytes.fetch_add(delta, Ordering::Relaxed);

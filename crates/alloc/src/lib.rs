@@ -72,6 +72,13 @@ pub fn used_memory() -> usize {
     usize::try_from(counter::sum()).unwrap_or(0)
 }
 
+/// Bytes that the calling thread has allocated more than it has released, from an arbitrary start: the difference of two values
+/// says what it did in between. Reads only what this thread writes.
+#[inline]
+pub fn thread_memory() -> i64 {
+    counter::own()
+}
+
 /// The highest value that [`note_peak`] saw.
 pub fn peak() -> usize {
     PEAK.load(Ordering::Relaxed)

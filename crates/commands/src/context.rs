@@ -23,6 +23,8 @@ pub struct Settings {
     pub tuning: Tuning,
     /// How the access field of entries is used.
     pub access: AccessPolicy,
+    /// Whether Redis would share small integers: not while keys are evicted by their use.
+    pub shares_integers: bool,
     /// Databases that SELECT accepts.
     pub databases: u16,
     /// `proto-max-bulk-len` in bytes.
@@ -51,6 +53,7 @@ impl Default for Settings {
         Self {
             tuning: Tuning::default(),
             access: AccessPolicy::Lru,
+            shares_integers: true,
             databases: 16,
             bulk_max: 512 << 20,
             lazy_expire: false,

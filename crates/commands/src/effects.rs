@@ -132,6 +132,8 @@ pub struct Effects {
     pub block: Option<BlockOn>,
     /// Keys that were deleted because they had expired.
     pub expired: u64,
+    /// Keys that were deleted to make room.
+    pub evicted: u64,
     /// Reads that found their key.
     pub hits: u64,
     /// Reads that did not.
@@ -145,6 +147,7 @@ impl Effects {
         self.db = db;
         self.dirty = 0;
         self.expired = 0;
+        self.evicted = 0;
         self.hits = 0;
         self.misses = 0;
         self.log_anyway = false;

@@ -2,6 +2,7 @@
 
 use crate::clients::flag;
 use crate::engine::Engine;
+use crate::eviction::{Headroom, Relief};
 use crate::registry::Row;
 use crate::session::Session;
 use crate::world::{PauseScope, Role, World};
@@ -16,6 +17,10 @@ pub(crate) struct Admission<'a> {
     pub(crate) session: &'a Session,
     pub(crate) row: &'a Row,
     pub(crate) argv: &'a [&'a [u8]],
+    /// What the thread may allocate before it looks at the memory in use.
+    pub(crate) headroom: &'a Headroom,
+    /// What came of that look, when there was one.
+    pub(crate) relief: Option<Relief>,
 }
 
 /// What admission says of a call.
@@ -25,6 +30,8 @@ pub(crate) enum Verdict {
     Run,
     /// It is put into the transaction.
     Queue,
+    /// Memory is looked at first, and made free where there is too little; then it is admitted again.
+    Relieve,
     /// It is answered with this error.
     Refuse(CommandError),
     /// It comes from a primary that this server does not follow any more: the link ends.
@@ -55,7 +62,8 @@ const CHECKS: &[Check] = &[
 
 /// What becomes of a call.
 pub(crate) fn admit(admission: &Admission<'_>) -> Verdict {
-    let calm = admission.session.is_plain() && admission.world.is_calm();
+    let calm =
+        admission.session.is_plain() && admission.world.is_calm() && is_memory_ample(admission);
     if calm && admission.row.arity.admits(admission.argv.len()) {
         return Verdict::Run;
     }
@@ -102,25 +110,32 @@ fn allowed_in_transaction(admission: &Admission<'_>) -> Option<Verdict> {
     refused.then_some(Verdict::Refuse(CommandError::NotInTransaction))
 }
 
+/// Before any command at all keys are evicted if need be; only those that may need more memory are refused, and inside MULTI
+/// all that would be queued (processCommand, Redis 7.2).
 fn memory(admission: &Admission<'_>) -> Option<Verdict> {
-    let Admission {
-        world,
-        row,
-        session,
-        engine,
-        ..
-    } = admission;
-    if world.maxmemory == 0 {
+    if is_memory_ample(admission) {
         return None;
     }
-    let transaction_denies = row.flags.contains(Flags::RUNS_TRANSACTION)
-        && session
-            .transaction
-            .as_ref()
-            .is_some_and(|transaction| transaction.flags.contains(Flags::DENYOOM));
-    let denies = row.flags.contains(Flags::DENYOOM) || transaction_denies;
-    (denies && engine.host.used_memory() > world.maxmemory)
-        .then_some(Verdict::Refuse(CommandError::OutOfMemory))
+    let Admission { row, session, .. } = admission;
+    match admission.relief {
+        None => Some(Verdict::Relieve),
+        Some(Relief::None) => {
+            let transaction = session.transaction.as_ref();
+            let denies = row.flags.contains(Flags::DENYOOM)
+                || transaction.is_some_and(|transaction| {
+                    !row.flags.contains(Flags::IMMEDIATE)
+                        || row.flags.contains(Flags::RUNS_TRANSACTION)
+                            && transaction.flags.contains(Flags::DENYOOM)
+                });
+            denies.then_some(Verdict::Refuse(CommandError::OutOfMemory))
+        }
+        Some(Relief::Enough | Relief::Partial) => None,
+    }
+}
+
+#[inline]
+fn is_memory_ample(admission: &Admission<'_>) -> bool {
+    admission.world.maxmemory == 0 || admission.headroom.is_ample(&*admission.engine.host)
 }
 
 /// Whether the call writes, or runs a transaction that does.

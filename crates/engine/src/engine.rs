@@ -3,6 +3,7 @@
 use crate::blocking::Blocked;
 use crate::clients::Clients;
 use crate::errors::Errors;
+use crate::eviction::Eviction;
 use crate::handler::EngineCommand;
 use crate::host::Host;
 use crate::locks::{Held, Locks, ShardSet, Taker};
@@ -33,6 +34,8 @@ pub struct Engine {
     pub log: Arc<Log>,
     /// Calls that wait for keys.
     pub blocked: Blocked,
+    /// Keys that are deleted to make room.
+    pub eviction: Eviction,
     /// Counters.
     pub stats: Stats,
     /// Error replies by their code.
@@ -87,6 +90,7 @@ impl Engine {
             .collect();
         Self {
             locks: Locks::new(shards, &world),
+            eviction: Eviction::new(layout.shards, layout.threads),
             stats: Stats::new(layout.threads, registry.rows().len()),
             registry,
             clients: Clients::default(),

@@ -14,6 +14,13 @@ pub trait Host: Any + Send + Sync + std::fmt::Debug {
     /// Bytes allocated by the process, as INFO's `used_memory` counts them.
     fn used_memory(&self) -> u64;
 
+    /// Bytes that the calling thread has allocated more than it has released, or less, since it started: cheap, for it is
+    /// asked at every call while there is a limit.
+    fn thread_memory(&self) -> i64;
+
+    /// Whether something is on its way to be freed by [`Host::drop_later`].
+    fn is_freeing(&self) -> bool;
+
     /// Drops something that may take long, off the calling thread.
     fn drop_later(&self, garbage: Box<dyn Any + Send>);
 

@@ -9,6 +9,7 @@ mod blocking;
 pub mod clients;
 mod engine;
 mod errors;
+mod eviction;
 mod executor;
 pub mod failpoint;
 mod handler;
@@ -30,6 +31,7 @@ mod world;
 
 pub use blocking::{Awaited, Blocked, Parting, Waiter};
 pub use engine::{Engine, Layout};
+pub use eviction::{Eviction, EvictionRules, Population, Rank};
 pub use executor::{Executor, ExpireProgress, Step, Wait};
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};

@@ -149,6 +149,15 @@ impl Locks {
         Ok(held)
     }
 
+    /// Takes one shard if nobody has it.
+    pub(crate) fn try_one(&self, shard: u16) -> Option<Held<'_>> {
+        let guard = self.cells.get(usize::from(shard))?.mutex.try_lock()?;
+        Some(Held {
+            guards: smallvec::smallvec![(shard, guard)],
+            cells: &self.cells,
+        })
+    }
+
     /// A future that resolves when `shard` may be free. It resolves at once when the shard became free meanwhile.
     #[must_use]
     pub fn wait(&self, shard: u16) -> ShardWait {

@@ -25,6 +25,8 @@ pub struct ThreadStats {
     pub dirty: Counter,
     /// Keys that were deleted because they had expired.
     pub expired: Counter,
+    /// Keys that were deleted to make room.
+    pub evicted: Counter,
     /// Reads that found their key.
     pub hits: Counter,
     /// Reads that did not.
@@ -141,6 +143,7 @@ impl Stats {
             batch_max: Counter::default(),
             dirty: Counter::default(),
             expired: Counter::default(),
+            evicted: Counter::default(),
             hits: Counter::default(),
             misses: Counter::default(),
             errors: Counter::default(),
@@ -220,6 +223,7 @@ impl Stats {
                 &thread.commands,
                 &thread.batch_max,
                 &thread.expired,
+                &thread.evicted,
                 &thread.hits,
                 &thread.misses,
                 &thread.errors,

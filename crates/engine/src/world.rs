@@ -1,5 +1,6 @@
 //! What every call reads and only "everything" may change: pause, settings, audience.
 
+use crate::eviction::EvictionRules;
 use commands::{Audience, OnExpired, Settings};
 
 /// Settings and state that hold for all shards at one instant.
@@ -30,6 +31,8 @@ pub struct World {
     pub password_required: bool,
     /// Bytes that the dataset may use; 0 for no limit.
     pub maxmemory: u64,
+    /// Which keys go when there are more.
+    pub eviction: EvictionRules,
     /// `latency-tracking`: whether histograms of the time that calls take are kept.
     pub latency_tracking: bool,
     /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
@@ -87,6 +90,7 @@ impl Default for World {
             loading: false,
             password_required: false,
             maxmemory: 0,
+            eviction: EvictionRules::default(),
             latency_tracking: true,
             active_expire: true,
             expire_effort: 1,
@@ -113,13 +117,13 @@ impl World {
         self.role != Role::Primary
     }
 
-    /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at.
+    /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at, and the
+    /// memory in use where there is a limit to it.
     #[must_use]
     pub fn is_calm(&self) -> bool {
         self.pause.is_none()
             && !self.frozen
             && !self.loading
-            && self.maxmemory == 0
             && !self.is_replica()
             && !self.lacks_replicas
     }

@@ -254,6 +254,85 @@ impl Db {
         found
     }
 
+    /// Shows keys chosen at random, about `wanted` of them or a few more, or all where there are fewer. A key may be shown
+    /// twice.
+    pub fn sample_keys(
+        &self,
+        wanted: usize,
+        random: Random<'_>,
+        mut visit: impl FnMut(&Entry<Object>),
+    ) {
+        if self.len() <= wanted {
+            return self.table.iter().for_each(visit);
+        }
+        let mut shown = 0;
+        for _ in 0..wanted * BUCKETS_A_SAMPLE {
+            for entry in self.table.bucket_elements(random()) {
+                visit(entry);
+                shown += 1;
+            }
+            if shown >= wanted {
+                break;
+            }
+        }
+    }
+
+    /// As [`Db::sample_keys`], of the keys that have a time to live.
+    pub fn sample_volatile(
+        &self,
+        wanted: usize,
+        random: Random<'_>,
+        mut visit: impl FnMut(&Entry<Object>),
+    ) {
+        let mut shown = 0;
+        let mut show = |entry: &Entry<Object>| {
+            if entry.expiry().is_some() {
+                visit(entry);
+                shown += 1;
+            }
+        };
+        if self.volatile * COMMON_FROM >= self.len() {
+            self.sample_keys(
+                wanted * self.len() / self.volatile.max(1),
+                random,
+                &mut show,
+            );
+        } else {
+            for _ in 0..wanted {
+                if let Some(record) = self.expiry.sample(random) {
+                    self.table.visit_fingerprint(record, &mut show);
+                }
+            }
+        }
+        if shown == 0 {
+            self.soonest(1, visit);
+        }
+    }
+
+    /// Shows keys with a time to live, about `wanted` of them, those first whose time is over soonest.
+    pub fn soonest(&self, wanted: usize, mut visit: impl FnMut(&Entry<Object>)) {
+        let mut shown = 0;
+        for record in self.expiry.earliest() {
+            if shown >= wanted {
+                break;
+            }
+            self.table.visit_fingerprint(record, |entry| {
+                if entry.expiry().is_some() {
+                    visit(entry);
+                    shown += 1;
+                }
+            });
+        }
+    }
+
+    /// The entry whose key has this hash.
+    #[must_use]
+    pub fn of_hash(&self, seed: HashSeed, hash: u64) -> Option<&Entry<Object>> {
+        self.table
+            .bucket_elements(hash)
+            .find(|entry| seed.hash(entry.key()) == hash)
+    }
+
     /// Bytes held by the table and the index, without the entries.
     #[must_use]
     pub fn overhead(&self) -> usize {
@@ -321,3 +400,7 @@ pub fn cardinality(entry: &Entry<Object>) -> usize {
 }
 
 const STRING: u8 = entry::KIND_STRING;
+/// Buckets that are looked into for a key that is wanted: most hold several.
+const BUCKETS_A_SAMPLE: usize = 4;
+/// Where at least one key in so many has a time to live, such keys are found by looking at keys.
+const COMMON_FROM: usize = 8;

@@ -114,12 +114,16 @@ impl ExpiryIndex {
         }
     }
 
-    /// A record from a uniformly chosen tick, for the eviction policies that look at volatile elements only.
+    /// Some record, each as likely; `None` when there is none. Visits the ticks, of which there are a few hundred.
     pub fn sample(&self, random: Random<'_>) -> Option<Fingerprint> {
-        let ticks = self.ticks.len() + usize::from(!self.sweep.unchecked.is_empty());
-        let chosen = self.ticks.values().nth(below(random, ticks));
-        let records = chosen.unwrap_or(&self.sweep.unchecked);
-        records.get(below(random, records.len())).copied()
+        let mut at = below(random, self.records);
+        for records in self.ticks.values().chain([&self.sweep.unchecked]) {
+            match records.get(at) {
+                Some(record) => return Some(*record),
+                None => at -= records.len(),
+            }
+        }
+        None
     }
 
     /// The records in the order in which they come due, but for those that a sweep is checking: for `volatile-ttl`.

@@ -7,8 +7,8 @@ use engine::{
 };
 use resp::{Proto, ReplyParser, Value};
 use std::any::Any;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use store::HashSeed;
 
 /// An engine with sessions that are called one at a time.
@@ -27,6 +27,24 @@ struct StillClock {
     unix_us: AtomicI64,
     /// Microseconds that a reading takes.
     reading_us: AtomicI64,
+    memory: Memory,
+}
+
+/// The memory in use, as a model: every key takes as much, and gives it back when it is evicted.
+#[derive(Debug, Default)]
+struct Memory {
+    used: AtomicU64,
+    key_bytes: AtomicU64,
+    /// Where evicted keys are counted.
+    engine: OnceLock<Weak<Engine>>,
+}
+
+impl Memory {
+    fn evicted(&self) -> u64 {
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        let keys = engine.map_or(0, |engine| engine.stats.sum(|thread| &thread.evicted));
+        keys * self.key_bytes.load(Relaxed)
+    }
 }
 
 /// The seed of every dispatcher and history: making one allocates for the life of the process.
@@ -46,7 +64,18 @@ impl Host for StillClock {
     }
 
     fn used_memory(&self) -> u64 {
-        1 << 20
+        self.memory
+            .used
+            .load(Relaxed)
+            .saturating_sub(self.memory.evicted())
+    }
+
+    fn thread_memory(&self) -> i64 {
+        self.used_memory() as i64
+    }
+
+    fn is_freeing(&self) -> bool {
+        false
     }
 
     fn drop_later(&self, garbage: Box<dyn Any + Send>) {
@@ -75,7 +104,9 @@ impl Dispatcher {
         let clock = Arc::new(StillClock {
             unix_us: AtomicI64::new(START_US),
             reading_us: AtomicI64::new(0),
+            memory: Memory::default(),
         });
+        clock.memory.used.store(1 << 20, Relaxed);
         let layout = Layout {
             shards: 64,
             databases: 16,
@@ -84,6 +115,7 @@ impl Dispatcher {
         };
         let host = Arc::clone(&clock) as Arc<dyn Host>;
         let engine = Arc::new(Engine::new(layout, world, host, data, above));
+        let _first = clock.memory.engine.set(Arc::downgrade(&engine));
         let mut dispatcher = Self {
             clock,
             executor: Executor::new(engine, 0, Taker::Lane, 42),
@@ -98,6 +130,27 @@ impl Dispatcher {
     pub fn limit_strings(&mut self, bytes: u64) {
         let change = |world: &mut World| world.settings.bulk_max = bytes;
         self.executor.engine().change_world(change);
+    }
+
+    /// Says how many bytes each key gives back when it is evicted.
+    pub fn weigh_keys(&mut self, bytes: u64) {
+        self.clock.memory.key_bytes.store(bytes, Relaxed);
+    }
+
+    /// Puts so many more bytes to use.
+    pub fn allocate(&mut self, bytes: u64) {
+        self.clock.memory.used.fetch_add(bytes, Relaxed);
+    }
+
+    /// Bytes in use; a mebibyte at first.
+    #[must_use]
+    pub fn used_memory(&self) -> u64 {
+        self.clock.used_memory()
+    }
+
+    /// Takes a step of eviction; whether there is more to do.
+    pub fn evict_step(&mut self) -> bool {
+        self.executor.evict_step()
     }
 
     /// Another session; its number.

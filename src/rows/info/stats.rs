@@ -152,12 +152,12 @@ fn keys(report: &mut Report, view: &View<'_>) {
     report.fraction("expired_stale_perc", stats.expiry.stale_percent());
     report.field("expired_time_cap_reached_count", stats.expiry.capped());
     report.field("expire_cycle_cpu_milliseconds", stats.expiry.ms());
-    report.zeros(&[
-        "evicted_keys",
-        "evicted_clients",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    report.field("evicted_keys", stats.sum(|thread| &thread.evicted));
+    report.zeros(&["evicted_clients"]);
+    let now_ns = view.server.clock.now().monotonic_ns;
+    let (total_ms, current_ms) = view.engine.eviction.exceeded_ms(now_ns);
+    report.field("total_eviction_exceeded_time", total_ms);
+    report.field("current_eviction_exceeded_time", current_ms);
     report.field("keyspace_hits", stats.sum(|thread| &thread.hits));
     report.field("keyspace_misses", stats.sum(|thread| &thread.misses));
 }

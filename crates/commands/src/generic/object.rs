@@ -108,15 +108,17 @@ const REFCOUNT: DataCommand = subcommand(
 );
 
 fn refcount(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
+    let shares_integers = ctx.call.settings.shares_integers;
     let entry = ctx.space.read_as(args.key()?, Lookup::Inspect);
-    Ok(entry.map_or(Reply::Nil, |entry| Reply::Integer(references(entry))))
+    let references = entry.map(|entry| references(entry, shares_integers));
+    Ok(references.map_or(Reply::Nil, Reply::Integer))
 }
 
 /// Redis shares the integers below 10,000 and says so (OBJ_SHARED_INTEGERS, OBJ_SHARED_REFCOUNT); clients that look at
-/// this number mean to recognise them.
-fn references(entry: &Entry<Object>) -> i64 {
+/// this number mean to recognise them. Where every value needs its own time of access, it shares none.
+fn references(entry: &Entry<Object>, shares_integers: bool) -> i64 {
     match entry.value() {
-        ValueRef::Integer(0..10_000) => i64::from(i32::MAX),
+        ValueRef::Integer(0..10_000) if shares_integers => i64::from(i32::MAX),
         _ => 1,
     }
 }

@@ -296,8 +296,28 @@ impl Space<'_> {
         self.effects.expired += 1;
         self.touch(db, key, false);
         self.effects.event(EventClass::EXPIRED, "expired", db, key);
+        self.log_deletion(db, key, self.lazy_expire);
+    }
+
+    /// Deletes `key`, expired or not, to make room; whether it was there. `lazy` as `lazyfree-lazy-eviction` says
+    /// (performEvictions, Redis 7.2).
+    pub fn evict(&mut self, key: &[u8], lazy: bool) -> bool {
+        let (db, hash) = (self.db, self.seed.hash(key));
+        let Some(entry) = self.shards.of_key_mut(key).db_mut(db).remove(hash, key) else {
+            return false;
+        };
+        discard(self.effects, entry);
+        self.effects.evicted += 1;
+        self.touch(db, key, false);
+        self.effects.event(EventClass::EVICTED, "evicted", db, key);
+        self.log_deletion(db, key, lazy);
+        true
+    }
+
+    /// Has the log delete a key that went without a command to delete it.
+    fn log_deletion(&mut self, db: u16, key: &[u8], lazy: bool) {
         if self.effects.audience.log {
-            let word: &[u8] = if self.lazy_expire { b"UNLINK" } else { b"DEL" };
+            let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
             let words = vec![Bytes::copy_from_slice(word), Bytes::copy_from_slice(key)];
             self.effects.log_before.push(Logged { db, words });
         }

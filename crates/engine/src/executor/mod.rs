@@ -1,5 +1,6 @@
 //! The one place that executes: a thread's executor takes calls of its sessions through admission, locks and handler.
 
+mod evict;
 mod expire;
 mod footprint;
 mod log;
@@ -16,6 +17,7 @@ use self::log::Own;
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
+use crate::eviction::Headroom;
 use crate::failpoint::{self, Fault, Late, Place};
 use crate::handler::{Flow, Handler, HostRequest};
 use crate::locks::{Held, ShardSet, ShardWait, TRIES_MAX, Taker};
@@ -92,6 +94,8 @@ struct Local {
     effects: Effects,
     /// What the unit of execution under way puts into the log.
     unit: ::log::Unit,
+    /// What the thread may allocate before it looks at the memory in use.
+    headroom: Headroom,
     /// Where active expiry is.
     expiry: ExpireCycle,
     rng: Rng,
@@ -150,6 +154,7 @@ impl Executor {
             generation,
             effects: Effects::default(),
             unit: ::log::Unit::default(),
+            headroom: Headroom::default(),
             expiry: ExpireCycle::default(),
             rng: Rng::new(seed),
             running: None,
@@ -270,6 +275,7 @@ impl Local {
         if generation != self.generation {
             self.world = engine.world();
             self.generation = generation;
+            engine.eviction.take_back(&mut self.headroom);
         }
     }
 
@@ -283,13 +289,22 @@ impl Local {
             .shown
             .command
             .store(u32::from(row.id) + 1, Relaxed);
-        let verdict = admit(&Admission {
-            engine,
-            world: &self.world,
-            session,
-            row,
-            argv,
-        });
+        let mut relief = None;
+        let verdict = loop {
+            let verdict = admit(&Admission {
+                engine,
+                world: &self.world,
+                session,
+                row,
+                argv,
+                headroom: &self.headroom,
+                relief,
+            });
+            if !matches!(verdict, Verdict::Relieve) {
+                break verdict;
+            }
+            relief = Some(self.relieve(engine));
+        };
         match verdict {
             Verdict::Run => self.run(engine, session, row, argv),
             Verdict::Queue => {
@@ -298,6 +313,7 @@ impl Local {
             }
             Verdict::Refuse(error) => self.refuse(engine, session, Some(row), &error),
             Verdict::End => Step::Close,
+            Verdict::Relieve => Step::Yield,
             Verdict::Wait(until_ms) => {
                 let changed = engine.world_changes();
                 if engine.generation() != self.generation {
@@ -578,6 +594,7 @@ impl Local {
         for (counter, count) in [
             (&stats.dirty, effects.dirty),
             (&stats.expired, effects.expired),
+            (&stats.evicted, effects.evicted),
             (&stats.hits, effects.hits),
             (&stats.misses, effects.misses),
         ] {

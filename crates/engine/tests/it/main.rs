@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod evict;
+mod eviction_quality;
 mod expire;
 mod keyspace;
 mod loading;
