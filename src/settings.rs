@@ -38,6 +38,7 @@ pub fn update_world(world: &mut World, config: &Config) {
     world.password_required = password(config).is_some();
     world.audience.events = keyspace_events(config.read(directive::NOTIFY_KEYSPACE_EVENTS));
     world.maxmemory = config.read(directive::MAXMEMORY);
+    world.replica_ignores_maxmemory = config.read(directive::REPLICA_IGNORE_MAXMEMORY);
     world.eviction = eviction(config);
     world.settings.shares_integers = world.maxmemory == 0
         || !matches!(

@@ -31,6 +31,8 @@ pub struct World {
     pub password_required: bool,
     /// Bytes that the dataset may use; 0 for no limit.
     pub maxmemory: u64,
+    /// `replica-ignore-maxmemory`: a replica leaves it to its primary which keys go.
+    pub replica_ignores_maxmemory: bool,
     /// Which keys go when there are more.
     pub eviction: EvictionRules,
     /// `latency-tracking`: whether histograms of the time that calls take are kept.
@@ -90,6 +92,7 @@ impl Default for World {
             loading: false,
             password_required: false,
             maxmemory: 0,
+            replica_ignores_maxmemory: true,
             eviction: EvictionRules::default(),
             latency_tracking: true,
             active_expire: true,

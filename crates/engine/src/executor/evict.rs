@@ -5,6 +5,7 @@
 //!    is done by the calls that follow and by [`Executor::evict_step`].
 //! 3. What is large is freed in the background.
 
+use super::log::Own;
 use super::{Executor, Hindrance, Local};
 use crate::engine::Engine;
 use crate::eviction::{Candidate, EvictionRules, Population, Rank, Relief, Sample, hash_of};
@@ -63,6 +64,9 @@ impl Local {
         }
         engine.eviction.take_back(&mut self.headroom);
         let start = engine.host.now();
+        if self.world.is_replica() && self.world.replica_ignores_maxmemory {
+            return Relief::Enough;
+        }
         if self.world.loading || self.world.on_expired(start.ms()) == OnExpired::Hide {
             // As expired keys do, they stay while CLIENT PAUSE holds writes back (isSafeToPerformEvictions, Redis 7.2).
             return Relief::Enough;
@@ -282,7 +286,8 @@ impl Local {
             effects: &mut self.effects,
         }
         .evict(key, lazy);
-        self.carry_out(engine);
+        self.carry_out(engine, Own::Nothing);
+        self.end_loose_unit(engine, None);
         self.serve_ready(engine, &mut held, now);
         drop(held);
         let departed = self.depart(engine);
