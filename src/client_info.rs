@@ -75,6 +75,7 @@ pub fn memory(client: &Client) -> u64 {
 
 fn flags(client: &Client) -> String {
     let letters = [
+        (flag::MONITOR, 'O'),
         (flag::PUBSUB, 'P'),
         (flag::MULTI, 'x'),
         (flag::BLOCKED, 'b'),

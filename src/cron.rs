@@ -92,6 +92,7 @@ impl Cron {
         let waiting_max = server.limits.pubsub_output.hard.load(Relaxed);
         let waiting_max = usize::try_from(waiting_max).unwrap_or(usize::MAX);
         shared.engine.pubsub.limit_waiting(waiting_max);
+        end_monitoring(shared);
         self.look_at_certificates(shared, now_ms);
         if !server.cron_is_paused.load(Relaxed) {
             server.cron_runs.fetch_add(1, Relaxed);
@@ -164,11 +165,26 @@ fn end_pause(shared: &Shared, now_ms: i64) {
     }
 }
 
+/// Has calls look no more whether somebody monitors once nobody does.
+fn end_monitoring(shared: &Shared) {
+    let (engine, limits) = (&shared.engine, &shared.server.limits);
+    let waiting_max = limits.output.hard.load(Relaxed);
+    let waiting_max = usize::try_from(waiting_max).unwrap_or(usize::MAX);
+    engine.monitors.limit_waiting(waiting_max);
+    if engine.world().monitored && engine.monitors.is_empty() {
+        let _or_next_time = engine.try_change_world(|world| {
+            world.monitored = !engine.monitors.is_empty();
+        });
+    }
+}
+
 fn look_at_clients(shared: &Shared, now_ms: i64) {
     let idle_ms_max = i64::try_from(shared.server.limits.idle_ms_max.load(Relaxed)).unwrap_or(0);
     for client in shared.engine.clients.all() {
         let idle_ms = now_ms - client.shown.last_ms.load(Relaxed);
-        let waits = client.has_flag(flag::BLOCKED) || client.has_flag(flag::PUBSUB);
+        let waits = [flag::BLOCKED, flag::PUBSUB, flag::MONITOR]
+            .into_iter()
+            .any(|bit| client.has_flag(bit));
         if idle_ms_max > 0 && idle_ms > idle_ms_max && !waits {
             debug!(
                 "Closing idle client {}",

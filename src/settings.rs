@@ -10,6 +10,7 @@ use config::choices::{
 use config::composite::{KeyspaceEvents, OutputLimit};
 use config::directive::{self, Key};
 use config::typed::{Memory, OptionalText, path};
+use engine::observe::Thresholds;
 use engine::{EvictionRules, Population, Rank, World};
 use persist::{Compression, SanitizePayload};
 use store::{AccessPolicy, Tuning};
@@ -49,6 +50,7 @@ pub fn update_world(world: &mut World, config: &Config) {
     world.expire_effort = u8::try_from(effort).unwrap_or(1);
     world.replica_read_only = config.read(directive::REPLICA_READ_ONLY);
     world.serves_stale_data = config.read(directive::REPLICA_SERVE_STALE_DATA);
+    world.observed = thresholds(config);
     world.latency_tracking = config.read(directive::LATENCY_TRACKING);
     world.lazy_user_flush = config.read(directive::LAZYFREE_LAZY_USER_FLUSH);
 }
@@ -82,6 +84,27 @@ fn eviction(config: &Config) -> EvictionRules {
 
 /// Keys that are looked at for one at most: more change nothing.
 const SAMPLES_MAX: usize = 64;
+
+/// From where on calls are entered into logs.
+fn thresholds(config: &Config) -> Thresholds {
+    let unless_negative = |key: Key<i64>| u64::try_from(config.read(key)).ok();
+    let kept = |key: Key<i64>| usize::try_from(config.read(key)).unwrap_or(0);
+    Thresholds::new(
+        [
+            directive::SLOWLOG_LOG_SLOWER_THAN,
+            directive::COMMANDLOG_REQUEST_LARGER_THAN,
+            directive::COMMANDLOG_REPLY_LARGER_THAN,
+        ]
+        .map(unless_negative),
+        [
+            directive::SLOWLOG_MAX_LEN,
+            directive::COMMANDLOG_LARGE_REQUEST_MAX_LEN,
+            directive::COMMANDLOG_LARGE_REPLY_MAX_LEN,
+        ]
+        .map(kept),
+        unless_negative(directive::LATENCY_MONITOR_THRESHOLD).filter(|ms| *ms > 0),
+    )
+}
 
 /// The password of the default user; an empty one is none.
 #[must_use]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use ::config::{Circumstances, Extent, Users};
+use ::config::{Circumstances, Extent, Users, directive};
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use engine::{EngineCommand, Flow, Handler, SessionCtx};
 use tracing::{info, warn};
@@ -217,6 +217,11 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
         return Err(CommandError::Syntax);
     };
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    for (at, (name, _)) in pairs.iter().enumerate() {
+        if directive::find(name).is_some_and(|spelling| spelling.id.row().sensitive) {
+            ctx.hide(2 * at + 1);
+        }
+    }
     let circumstances = Circumstances {
         loading: ctx.world.loading,
         local: is_local(&ctx.session.client.peer),

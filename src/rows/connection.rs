@@ -121,6 +121,7 @@ const RESET: EngineCommand = EngineCommand {
 
 fn reset(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
     pubsub::leave_all(ctx.engine, ctx.session);
+    ctx.engine.monitors.leave(&ctx.session.client);
     let session = &mut *ctx.session;
     session.select(0);
     session.speak(Proto::Resp2);
@@ -158,6 +159,7 @@ const HELLO: EngineCommand = EngineCommand {
 };
 
 fn hello(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let seen = usize::from(!args.is_empty());
     let proto = if args.is_empty() {
         None
     } else {
@@ -168,8 +170,12 @@ fn hello(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandEr
         }
     };
     let (mut credentials, mut name) = (None, None);
+    let count = args.len() + seen;
     while let Some(option) = args.next_word() {
         if option.eq_ignore_ascii_case(b"AUTH") && args.len() >= 2 {
+            let at = count - args.len();
+            ctx.hide(at);
+            ctx.hide(at + 1);
             credentials = Some((args.bytes()?, args.bytes()?));
         } else if option.eq_ignore_ascii_case(b"SETNAME") && !args.is_empty() {
             name = Some(super::client::valid_name(args.bytes()?)?);
@@ -237,6 +243,9 @@ const AUTH: EngineCommand = EngineCommand {
 };
 
 fn auth(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    if args.len() <= 2 {
+        (0..args.len()).for_each(|argument| ctx.hide(argument));
+    }
     let (user, password) = match args.peek_all() {
         [_] if server(ctx).password().is_none() => {
             return Err(RowError::NoPasswordConfigured.into());

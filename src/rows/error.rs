@@ -42,6 +42,10 @@ pub(super) enum RowError {
     DebugThreshold,
     DebugPush,
     NoShutdown,
+    CommandLogKind,
+    CommandLogCount,
+    MonitorInTransaction,
+    NoSamples(Box<[u8]>),
     /// Nothing in the container matches this word with so many arguments behind it.
     Subcommand {
         given: Box<[u8]>,
@@ -97,6 +101,14 @@ impl RowError {
             }
             Self::DebugPush => "ERR RESP2 is not supported by this command",
             Self::NoShutdown => "ERR No shutdown in progress.",
+            Self::CommandLogKind => {
+                "ERR type should be one of the following: slow, large-request, large-reply"
+            }
+            Self::CommandLogCount => "ERR count should be greater than or equal to -1",
+            Self::MonitorInTransaction => "ERR MONITOR isn't allowed for DENY BLOCKING client",
+            Self::NoSamples(event) => {
+                return format!("ERR No samples available for event '{}'", shown(event)).into();
+            }
             Self::HelloOption(option) => {
                 return format!("ERR Syntax error in HELLO option '{}'", shown(option)).into();
             }

@@ -2,14 +2,17 @@
 
 mod client;
 mod command;
+mod command_log;
 mod config;
 mod connection;
 mod debug;
 mod error;
 mod help;
 mod info;
+mod latency;
 mod lolwut;
 mod memory;
+mod monitor;
 mod passwords;
 mod server;
 
@@ -25,11 +28,14 @@ pub fn all() -> Vec<&'static EngineCommand> {
         connection::COMMANDS,
         client::COMMANDS,
         command::COMMANDS,
+        command_log::COMMANDS,
         config::COMMANDS,
         debug::COMMANDS,
         info::COMMANDS,
+        latency::COMMANDS,
         lolwut::COMMANDS,
         memory::COMMANDS,
+        monitor::COMMANDS,
         server::COMMANDS,
     ]
     .concat()

@@ -37,6 +37,8 @@ pub struct Waiter {
     pub(crate) shards: ShardSet,
     /// When it gives up, in Unix milliseconds.
     pub(crate) deadline_ms: Option<i64>,
+    /// Time that finding nothing took.
+    pub(crate) spent_ns: u64,
     state: AtomicU8,
     /// What CLIENT UNBLOCK or a change of role made it leave with.
     parting: Mutex<Parting>,
@@ -146,6 +148,7 @@ impl Blocked {
         on: BlockOn,
         shards: ShardSet,
         deadline_ms: Option<i64>,
+        spent_ns: u64,
     ) -> Arc<Waiter> {
         let id = self.last_id.fetch_add(1, SeqCst) + 1;
         let waiter = Arc::new(Waiter {
@@ -157,6 +160,7 @@ impl Blocked {
             on,
             shards,
             deadline_ms,
+            spent_ns,
             state: AtomicU8::new(State::Waiting as u8),
             parting: Mutex::default(),
         });

@@ -7,6 +7,7 @@ use crate::eviction::Eviction;
 use crate::handler::EngineCommand;
 use crate::host::Host;
 use crate::locks::{Held, Locks, ShardSet, Taker};
+use crate::observe::{CommandLog, Monitors, Spikes};
 use crate::pubsub::PubSub;
 use crate::registry::Registry;
 use crate::stats::Stats;
@@ -38,6 +39,12 @@ pub struct Engine {
     pub eviction: Eviction,
     /// Counters.
     pub stats: Stats,
+    /// Calls that were slow or large.
+    pub command_log: CommandLog,
+    /// Connections that see every call.
+    pub monitors: Monitors,
+    /// Spikes of latency.
+    pub spikes: Spikes,
     /// Error replies by their code.
     pub errors: Errors,
     /// The server around the engine.
@@ -94,6 +101,9 @@ impl Engine {
             stats: Stats::new(layout.threads, registry.rows().len()),
             registry,
             clients: Clients::default(),
+            command_log: CommandLog::default(),
+            monitors: Monitors::default(),
+            spikes: Spikes::default(),
             errors: Errors::default(),
             pubsub: PubSub::default(),
             blocked: Blocked::default(),

@@ -24,6 +24,8 @@ pub struct LatencySum {
 const EXACT_BITS: u32 = 8;
 /// Places for each doubling above.
 const HALF: usize = 1 << (EXACT_BITS - 1);
+/// The first time that steps are counted up to is two to the power of this many nanoseconds.
+const FIRST_STEP_BITS: u32 = 10;
 /// Longer calls count as of this length: a second (LATENCY_HISTOGRAM_MAX_VALUE, Redis 7.0).
 const NS_MAX: u64 = 1_000_000_000;
 const PLACES: usize = place(NS_MAX) + 1;
@@ -73,6 +75,33 @@ impl LatencySum {
         (total > 0).then_some(Self { counts, total })
     }
 
+    /// How many calls were counted.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.total
+    }
+
+    /// How many calls took at most how many microseconds, for times that double, as long as the number rises
+    /// (fillCommandCDF, Redis 7.2).
+    #[must_use]
+    pub fn steps(&self) -> Vec<(u64, u64)> {
+        let (mut steps, mut seen) = (Vec::new(), 0);
+        let mut rest = &*self.counts;
+        let mut bits = FIRST_STEP_BITS;
+        while !rest.is_empty() {
+            let last = place(1 << bits);
+            let taken = last + 1 - (PLACES - rest.len());
+            let (below, above) = rest.split_at(taken.min(rest.len()));
+            let count: u64 = below.iter().sum();
+            if count > 0 {
+                seen += count;
+                steps.push((last_at(last) / 1000, seen));
+            }
+            (rest, bits) = (above, bits + 1);
+        }
+        steps
+    }
+
     /// A time in nanoseconds that so many percent of the calls did not exceed.
     #[must_use]
     pub fn percentile_ns(&self, percentile: f64) -> u64 {
@@ -119,6 +148,8 @@ mod tests {
         ] {
             assert_eq!(sum.percentile_ns(percentile), ns, "p{percentile}");
         }
+        assert_eq!(sum.calls(), 100);
+        assert_eq!(sum.steps(), [(1, 99), (1_082_130, 100)]);
         [first, second].iter().for_each(Latency::reset);
     }
 }

@@ -4,6 +4,7 @@ use crate::blocking::Waiter;
 use crate::clients::Client;
 use crate::handler::Flow;
 use crate::locks::Reservation;
+use crate::observe::Secrets;
 use crate::pubsub::Subscriptions;
 use crate::transaction::{Transaction, Watches};
 use resp::{Output, Proto, Writer};
@@ -46,6 +47,10 @@ pub struct Session {
     /// The last command's name as it was sent and its row: pipelines repeat themselves.
     pub(crate) last_name: ([u8; 15], u8, u16),
     pub(crate) blocked: bool,
+    /// What must not be shown of the last session command's arguments.
+    pub(crate) secrets: Secrets,
+    /// Time that the call has taken so far that runs in parts.
+    pub(crate) spent_ns: u64,
     /// Whether a command of EXEC is running.
     pub(crate) executing: bool,
     pub(crate) close_after_reply: bool,
@@ -108,6 +113,8 @@ impl Session {
             reservation: None,
             last_name: ([0; 15], 0, 0),
             blocked: false,
+            secrets: Secrets::new(),
+            spent_ns: 0,
             executing: false,
             close_after_reply: false,
         }

@@ -37,6 +37,11 @@ impl SessionCtx<'_> {
         Writer::new(&mut self.session.out, self.session.proto)
     }
 
+    /// Says that an argument, counted from behind the command's name, is shown neither to MONITOR nor in the command log.
+    pub fn hide(&mut self, argument: usize) {
+        self.session.secrets.extend(u16::try_from(argument));
+    }
+
     /// Ends with a reply that has been written.
     pub fn written(&self) -> Result<Flow, CommandError> {
         Ok(Flow::Reply(Reply::Written))

@@ -80,6 +80,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// Takes back what was added. Only the owning thread may call this.
+    pub fn take_back(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
     /// The count.
     #[must_use]
     pub fn value(&self) -> u64 {

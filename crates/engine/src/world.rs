@@ -1,6 +1,7 @@
 //! What every call reads and only "everything" may change: pause, settings, audience.
 
 use crate::eviction::EvictionRules;
+use crate::observe::Thresholds;
 use commands::{Audience, OnExpired, Settings};
 
 /// Settings and state that hold for all shards at one instant.
@@ -35,6 +36,10 @@ pub struct World {
     pub replica_ignores_maxmemory: bool,
     /// Which keys go when there are more.
     pub eviction: EvictionRules,
+    /// Whether somebody monitors (MONITOR).
+    pub monitored: bool,
+    /// From where on calls are entered into logs.
+    pub observed: Thresholds,
     /// `latency-tracking`: whether histograms of the time that calls take are kept.
     pub latency_tracking: bool,
     /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
@@ -94,6 +99,8 @@ impl Default for World {
             maxmemory: 0,
             replica_ignores_maxmemory: true,
             eviction: EvictionRules::default(),
+            monitored: false,
+            observed: Thresholds::default(),
             latency_tracking: true,
             active_expire: true,
             expire_effort: 1,

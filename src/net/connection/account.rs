@@ -15,7 +15,7 @@ use crate::net::worker::Worker;
 use crate::settings::OutputBounds;
 
 /// Output that is sent before more requests run.
-const OUTPUT_FLUSH: usize = 256 * 1024;
+pub(super) const OUTPUT_FLUSH: usize = 256 * 1024;
 
 /// Output that is not counted against `client-output-buffer-limit`: Redis' fixed reply buffer.
 const OUTPUT_FREE: usize = 16 * 1024;

@@ -4,6 +4,7 @@ mod evict;
 mod expire;
 mod footprint;
 mod log;
+mod observe;
 mod reply;
 mod serve;
 mod settle;
@@ -14,6 +15,8 @@ pub(crate) use self::expire::remove_expired;
 use self::footprint::is_long;
 pub(crate) use self::footprint::{footprint, keys_of};
 use self::log::Own;
+pub use self::observe::Past;
+use self::observe::{Ago, SlowCall};
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
@@ -35,6 +38,7 @@ use commands::{
 };
 use event_listener::EventListener;
 use resp::{Output, Proto, Writer};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -101,6 +105,10 @@ struct Local {
     rng: Rng,
     /// The call whose time runs: it ends when the next one starts, so that a call reads the clock once.
     running: Option<(u16, u64)>,
+    /// Whether the last call ran, rather than having been refused or queued.
+    ran: bool,
+    /// Calls that took long and are not in the log yet.
+    slow: SmallVec<[SlowCall; 2]>,
     /// Calls of the thread when the batch began.
     batch_start: u64,
     /// The last reading of the clock.
@@ -158,6 +166,8 @@ impl Executor {
             expiry: ExpireCycle::default(),
             rng: Rng::new(seed),
             running: None,
+            ran: false,
+            slow: SmallVec::new(),
             batch_start: 0,
             latest: engine.host.now(),
             muted: Output::default(),
@@ -183,10 +193,16 @@ impl Executor {
         match session.pending.take() {
             // What was admitted to another world is asked anew: it may be a replica's by now.
             Some((generation, flow)) if generation == local.generation => {
-                let row = session.last_name.2;
-                local.settle(engine, session, engine.registry.row(row), argv, Ok(flow))
+                let row = engine.registry.row(session.last_name.2);
+                local.resume_clock(engine, session, row);
+                local.settle(engine, session, row, argv, Ok(flow))
             }
-            _ => local.start(engine, session, argv),
+            again => {
+                if again.is_some() {
+                    local.forget_call(engine, session);
+                }
+                local.start(engine, session, argv)
+            }
         }
     }
 
@@ -217,7 +233,8 @@ impl Executor {
         if self.local.running.is_some() {
             let now = self.engine.host.now();
             self.local.latest = now;
-            self.local.stop_clock(&self.engine, now.monotonic_ns);
+            self.local
+                .stop_clock(&self.engine, now.monotonic_ns, Ago::Last);
         }
     }
 
@@ -239,6 +256,7 @@ impl Executor {
     pub fn part(&mut self, session: &mut Session) -> Option<ShardWait> {
         session.transaction = None;
         leave_all(&self.engine, session);
+        self.engine.monitors.leave(&session.client);
         if let Err(busy) = self.local.part_from_queues(&self.engine, session) {
             return Some(self.engine.locks.wait(busy));
         }
@@ -282,7 +300,7 @@ impl Local {
     fn start(&mut self, engine: &Engine, session: &mut Session, argv: &[&[u8]]) -> Step {
         let row = match find_row(engine, session, argv) {
             Ok(row) => row,
-            Err(error) => return self.refuse(engine, session, None, &error),
+            Err(error) => return self.refuse(engine, session, None, argv, &error),
         };
         session
             .client
@@ -308,10 +326,11 @@ impl Local {
         match verdict {
             Verdict::Run => self.run(engine, session, row, argv),
             Verdict::Queue => {
+                self.pass_over(engine);
                 queue(session, row, argv, &engine.locks);
                 self.answer(engine, session, row, Ok(Reply::Simple("QUEUED")))
             }
-            Verdict::Refuse(error) => self.refuse(engine, session, Some(row), &error),
+            Verdict::Refuse(error) => self.refuse(engine, session, Some(row), argv, &error),
             Verdict::End => Step::Close,
             Verdict::Relieve => Step::Yield,
             Verdict::Wait(until_ms) => {
@@ -331,7 +350,7 @@ impl Local {
             Handler::Read(_) | Handler::Write(_) => {
                 match self.run_keyed(engine, session, row, argv) {
                     Ok(Ran::Answered) => self.end_call(session),
-                    Ok(Ran::Blocked) => self.wait_for_reply(session),
+                    Ok(Ran::Blocked) => self.wait_for_reply(engine, session),
                     Err(hindrance) => self.hinder(engine, session, hindrance, || {
                         footprint(row, argv, &engine.locks)
                     }),
@@ -349,6 +368,7 @@ impl Local {
                 engine,
                 session,
                 Some(row),
+                argv,
                 &CommandError::Arity(row.name.to_string().into()),
             ),
         }
@@ -375,6 +395,7 @@ impl Local {
             Ok(Reply::Elsewhere) => {
                 // Its lookups count when it runs again; the expired keys that they removed are gone already.
                 (self.effects.hits, self.effects.misses) = (0, 0);
+                self.forget_start(engine);
                 Err(Hindrance::TooLong)
             }
             Ok(Reply::Block) => {
@@ -390,6 +411,9 @@ impl Local {
         self.end_unit(engine, session);
         self.serve_ready(engine, &mut held, now);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
+        if self.world.monitored && ran.is_ok() {
+            self.show(engine, session, row, argv);
+        }
         drop(held);
         self.free(engine);
         if let Some(late) = late {
@@ -421,7 +445,9 @@ impl Local {
         }
     }
 
-    fn wait_for_reply(&self, session: &mut Session) -> Step {
+    fn wait_for_reply(&mut self, engine: &Engine, session: &mut Session) -> Step {
+        // It counts once it has come to something, as in Redis 7.2.
+        self.forget_start(engine);
         session.tries = 0;
         session.reservation = None;
         let deadline_ms = session
@@ -534,6 +560,7 @@ impl Local {
         now: Now,
         run: fn(&mut SessionCtx<'_>, Args<'_>) -> Result<Flow, CommandError>,
     ) -> Result<Flow, CommandError> {
+        self.keep_secrets(engine, session);
         let in_exec = session.executing;
         let mut ctx = SessionCtx {
             session,
@@ -560,12 +587,13 @@ impl Local {
 
     /// What a connection does when its call could not run.
     fn hinder(
-        &self,
+        &mut self,
         engine: &Engine,
         session: &mut Session,
         hindrance: Hindrance,
         shards: impl FnOnce() -> ShardSet,
     ) -> Step {
+        self.suspend_clock(engine, session);
         match hindrance {
             // The next call looks at the world first.
             Hindrance::Stale => Step::Yield,
@@ -618,7 +646,8 @@ impl Local {
     fn start_clock(&mut self, engine: &Engine, row: &Row) -> Now {
         let now = engine.host.now();
         self.latest = now;
-        self.stop_clock(engine, now.monotonic_ns);
+        self.stop_clock(engine, now.monotonic_ns, Ago::Previous);
+        self.ran = true;
         let stats = self.stats(engine);
         stats.calls[usize::from(row.id)].calls.add(1);
         stats.commands.add(1);
@@ -626,17 +655,20 @@ impl Local {
         now
     }
 
-    fn stop_clock(&mut self, engine: &Engine, now_ns: u64) {
+    fn stop_clock(&mut self, engine: &Engine, now_ns: u64, ago: Ago) {
         if let Some((row, started)) = self.running.take() {
-            self.count_time(engine, row, now_ns.saturating_sub(started));
+            self.count_time(engine, row, now_ns.saturating_sub(started), ago);
         }
     }
 
-    fn count_time(&self, engine: &Engine, row: u16, ns: u64) {
+    fn count_time(&mut self, engine: &Engine, row: u16, ns: u64, ago: Ago) {
         let call = &self.stats(engine).calls[usize::from(row)];
         call.ns.add(ns);
         if self.world.latency_tracking {
             call.latency.record(ns);
+        }
+        if ns >= self.world.observed.slow_ns() {
+            self.note_slow(engine, row, ns, ago);
         }
     }
 }

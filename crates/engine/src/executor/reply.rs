@@ -63,8 +63,10 @@ impl Local {
         engine: &Engine,
         session: &mut Session,
         row: Option<&Row>,
+        argv: &[&[u8]],
         error: &CommandError,
     ) -> Step {
+        self.pass_over(engine);
         if let Some(row) = row {
             self.stats(engine).calls[usize::from(row.id)]
                 .rejected
@@ -75,7 +77,7 @@ impl Local {
                 session.transaction = None;
                 publish(session);
                 let flow = refuse_exec(session, engine, text);
-                return self.settle(engine, session, row, &[], Ok(flow));
+                return self.settle(engine, session, row, argv, Ok(flow));
             }
         }
         let text = error.text();

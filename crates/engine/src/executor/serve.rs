@@ -85,6 +85,7 @@ impl Local {
             on,
             shards,
             deadline_ms,
+            engine.host.now().monotonic_ns.saturating_sub(now.monotonic_ns),
         );
         for key in &waiter.on.keys {
             held.of_key_mut(key).waiters.add(session.db, key, waiter.id);
@@ -162,6 +163,7 @@ impl Local {
             elements_max: usize::MAX,
         };
         let mut out = Output::default();
+        let started_ns = engine.host.now().monotonic_ns;
         let result = self.perform(engine, &caller, &mut out, row, &argv, held, now);
         if result == Ok(Reply::Block) {
             // A call that goes on waiting may have removed a key that had expired.
@@ -169,6 +171,9 @@ impl Local {
             self.end_served_unit(engine);
             return false;
         }
+        let ended_ns = engine.host.now().monotonic_ns;
+        let spent_ns = waiter.spent_ns + ended_ns.saturating_sub(started_ns);
+        self.count_waiter(engine, waiter, spent_ns);
         let mut writer = Writer::new(&mut out, waiter.speaker.proto);
         write_reply(engine, self.stats(engine), row, &mut writer, result);
         if waiter.speaker.reply == ReplyMode::On {
@@ -194,6 +199,7 @@ impl Local {
             return self.leave(engine, session, waiter);
         }
         if waiter.is(State::Served) {
+            self.ran = true;
             set_blocked(engine, session, false);
             session.log_offset = engine.log.end();
             session.client.inbox.drain_into(&mut session.out);
@@ -214,6 +220,7 @@ impl Local {
                 self.hinder(engine, session, Hindrance::Busy(busy), ShardSet::none)
             }
             Ok(()) => {
+                self.count_waiter(engine, &waiter, waiter.spent_ns);
                 set_blocked(engine, session, false);
                 let result = match waiter.parting() {
                     Parting::TimedOut => Ok(waiter.on.otherwise),

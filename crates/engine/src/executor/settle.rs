@@ -2,6 +2,7 @@
 
 use super::footprint::is_long_transaction;
 use super::log::Own;
+use super::observe::Ago;
 use super::{Hindrance, Local, Step};
 use crate::engine::Engine;
 use crate::failpoint::{self, Fault, Place};
@@ -26,6 +27,11 @@ impl Local {
         argv: &[&[u8]],
         flow: Result<Flow, CommandError>,
     ) -> Step {
+        if self.world.monitored
+            && matches!(flow, Err(_) | Ok(Flow::Reply(_) | Flow::Close(_)))
+        {
+            self.show(engine, session, row, argv);
+        }
         match flow {
             Ok(Flow::Reply(reply)) => self.answer(engine, session, row, Ok(reply)),
             Err(error) => self.answer(engine, session, row, Err(error)),
@@ -36,12 +42,13 @@ impl Local {
             Ok(Flow::Hold(shards, run)) => {
                 self.settle_hold(engine, session, row, argv, shards, run)
             }
-            Ok(Flow::Exec) => self.settle_exec(engine, session, row),
-            Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, walk),
+            Ok(Flow::Exec) => self.settle_exec(engine, session, row, argv),
+            Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, argv, walk),
             Ok(Flow::Freeze(us)) => match self.freeze(engine) {
                 Ok(()) => {
                     self.running = None;
-                    self.count_time(engine, row.id, us.saturating_mul(1000));
+                    self.latest.unix_us += i64::try_from(us).unwrap_or(0);
+                    self.count_time(engine, row.id, us.saturating_mul(1000), Ago::Last);
                     Step::Freeze(us)
                 }
                 Err(hindrance) => {
@@ -80,6 +87,9 @@ impl Local {
             &mut run,
         );
         self.reply(engine, session, row, result);
+        if self.world.monitored {
+            self.show(engine, session, row, argv);
+        }
         drop(held);
         self.free(engine);
         self.end_call(session)
@@ -128,6 +138,7 @@ impl Local {
         engine: &Engine,
         session: &mut Session,
         row: &Row,
+        argv: &[&[u8]],
     ) -> Step {
         let mut shards = session.watches.shards(&engine.locks);
         if let Some(transaction) = &session.transaction {
@@ -151,6 +162,7 @@ impl Local {
         };
         if self.taker == Taker::Worker && is_long_transaction(engine, session, &held) {
             drop(held);
+            self.suspend_clock(engine, session);
             session.pending = Some((self.generation, Flow::Exec));
             return Step::Lane;
         }
@@ -162,6 +174,9 @@ impl Local {
         });
         let reply = self.exec(engine, session, &mut held, now, dirty);
         self.reply(engine, session, row, Ok(reply));
+        if self.world.monitored {
+            self.show(engine, session, row, argv);
+        }
         drop(held);
         self.free(engine);
         self.end_call(session)
@@ -187,10 +202,14 @@ impl Local {
         self.writer(session).array(transaction.queued.len());
         let mut ready = Vec::new();
         session.executing = true;
+        let mut previous = None;
+        let noted = self.slow.len();
         for queued in &transaction.queued {
             let row = engine.registry.row(queued.row);
             let argv = queued.words.argv();
             let now = self.start_clock(engine, row);
+            self.log_slow_of_exec(engine, session, noted, previous.replace(queued));
+            let before = session.out.len();
             let result = match row.handler {
                 Handler::Read(_) | Handler::Write(_) => {
                     let result = self.perform_for(engine, session, row, &argv, held, now);
@@ -208,9 +227,15 @@ impl Local {
             };
             ready.append(&mut self.effects.ready);
             self.reply(engine, session, row, result);
+            self.observe_queued(engine, session, row, queued, before);
         }
         session.executing = false;
         self.end_unit(engine, session);
+        if previous.is_some() {
+            let now_ns = engine.host.now().monotonic_ns;
+            self.stop_clock(engine, now_ns, Ago::Last);
+            self.log_slow_of_exec(engine, session, noted, previous);
+        }
         if !ready.is_empty() {
             // What became ready at the start may have expired by the end.
             let now = engine.host.now();
@@ -255,6 +280,7 @@ impl Local {
         engine: &Engine,
         session: &mut Session,
         row: &Row,
+        argv: &[&[u8]],
         mut walk: Walk,
     ) -> Step {
         loop {
@@ -280,11 +306,15 @@ impl Local {
             self.free(engine);
             match progress {
                 Progress::Finished => {
+                    if self.world.monitored {
+                        self.show(engine, session, row, argv);
+                    }
                     let reply = walk.finish(&mut self.writer(session));
                     return self.answer(engine, session, row, Ok(reply));
                 }
                 Progress::NextShard => {}
                 Progress::Pause => {
+                    self.suspend_clock(engine, session);
                     session.pending = Some((self.generation, Flow::Walk(walk)));
                     return Step::Yield;
                 }
