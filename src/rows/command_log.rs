@@ -21,7 +21,12 @@ const COMMANDLOG: EngineCommand = EngineCommand {
     flags: Flags::empty(),
     categories: Categories::empty(),
     tips: &[],
-    subcommands: &[&COMMANDLOG_GET, &COMMANDLOG_HELP, &COMMANDLOG_LEN, &COMMANDLOG_RESET],
+    subcommands: &[
+        &COMMANDLOG_GET,
+        &COMMANDLOG_HELP,
+        &COMMANDLOG_LEN,
+        &COMMANDLOG_RESET,
+    ],
     handler: Handler::Container,
 };
 
@@ -90,7 +95,11 @@ const COMMANDLOG_LEN: EngineCommand = EngineCommand {
     keys: &[],
     flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+    tips: &[
+        "request_policy:all_nodes",
+        "response_policy:agg_sum",
+        "nondeterministic_output",
+    ],
     subcommands: &[],
     handler: Handler::Session(commandlog_len),
 };
@@ -204,7 +213,11 @@ const SLOWLOG_LEN: EngineCommand = EngineCommand {
     keys: &[],
     flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"],
+    tips: &[
+        "request_policy:all_nodes",
+        "response_policy:agg_sum",
+        "nondeterministic_output",
+    ],
     subcommands: &[],
     handler: Handler::Session(slowlog_len),
 };
@@ -250,11 +263,7 @@ fn entry_count(args: &mut Args<'_>) -> Result<usize, CommandError> {
     }
 }
 
-fn write_entries(
-    ctx: &mut SessionCtx<'_>,
-    kind: Kind,
-    count: usize,
-) -> Result<Flow, CommandError> {
+fn write_entries(ctx: &mut SessionCtx<'_>, kind: Kind, count: usize) -> Result<Flow, CommandError> {
     let log = &ctx.engine.command_log;
     let entries = log.newest(kind, &ctx.world.observed, count);
     let mut out = ctx.out();

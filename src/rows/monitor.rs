@@ -19,7 +19,10 @@ const MONITOR: EngineCommand = EngineCommand {
     complexity: "O(N) in the number of connections that monitor, for each call",
     arity: Arity::Exact(1),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE)
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE)
         .union(Flags::EVERYTHING),
     categories: Categories::empty(),
     tips: &[],

@@ -10,6 +10,7 @@ mod debug;
 mod info;
 mod limits;
 mod network;
+mod observe;
 mod persistence;
 mod protocol;
 mod pubsub;

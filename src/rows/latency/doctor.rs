@@ -125,7 +125,11 @@ fn advice_on(event: &str, findings: &Findings<'_>) -> Vec<Advice> {
 
 impl Advice {
     fn words(self, findings: &Findings<'_>) -> String {
-        let spike_us = findings.thresholds.spike_ms.unwrap_or(0).saturating_mul(1000);
+        let spike_us = findings
+            .thresholds
+            .spike_ms
+            .unwrap_or(0)
+            .saturating_mul(1000);
         match self {
             Self::EnableSlowLog => {
                 return format!(
@@ -172,7 +176,13 @@ impl Advice {
 
 /// Whether the process has huge pages that the system made on its own.
 pub(super) fn has_huge_pages() -> bool {
-    let kilobytes = |line: &str| line.strip_prefix("AnonHugePages:")?.split_whitespace().next()?.parse::<u64>().ok();
+    let kilobytes = |line: &str| {
+        line.strip_prefix("AnonHugePages:")?
+            .split_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
     std::fs::read_to_string("/proc/self/smaps_rollup")
         .is_ok_and(|text| text.lines().filter_map(kilobytes).any(|amount| amount > 0))
 }

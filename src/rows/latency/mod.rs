@@ -23,7 +23,15 @@ const LATENCY: EngineCommand = EngineCommand {
     flags: Flags::empty(),
     categories: Categories::empty(),
     tips: &[],
-    subcommands: &[&LATENCY_DOCTOR, &LATENCY_GRAPH, &LATENCY_HELP, &LATENCY_HISTOGRAM, &LATENCY_HISTORY, &LATENCY_LATEST, &LATENCY_RESET],
+    subcommands: &[
+        &LATENCY_DOCTOR,
+        &LATENCY_GRAPH,
+        &LATENCY_HELP,
+        &LATENCY_HISTOGRAM,
+        &LATENCY_HISTORY,
+        &LATENCY_LATEST,
+        &LATENCY_RESET,
+    ],
     handler: Handler::Container,
 };
 
@@ -35,9 +43,16 @@ const LATENCY_DOCTOR: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::Exact(2),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_nodes",
+        "response_policy:special",
+    ],
     subcommands: &[],
     handler: Handler::Session(latency_doctor),
 };
@@ -46,7 +61,10 @@ fn latency_doctor(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, Com
     let report = doctor::report(&doctor::Findings {
         events: ctx.engine.spikes.all(),
         thresholds: &ctx.world.observed,
-        hz: server(ctx).limits.hz.load(std::sync::atomic::Ordering::Relaxed),
+        hz: server(ctx)
+            .limits
+            .hz
+            .load(std::sync::atomic::Ordering::Relaxed),
         has_huge_pages: doctor::has_huge_pages(),
         now_s: now_s(ctx),
     });
@@ -62,9 +80,16 @@ const LATENCY_GRAPH: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::Exact(3),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_nodes",
+        "response_policy:special",
+    ],
     subcommands: &[],
     handler: Handler::Session(latency_graph),
 };
@@ -120,9 +145,16 @@ const LATENCY_HISTOGRAM: EngineCommand = EngineCommand {
     complexity: "O(N) in the number of commands",
     arity: Arity::AtLeast(2),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_nodes",
+        "response_policy:special",
+    ],
     subcommands: &[],
     handler: Handler::Session(latency_histogram),
 };
@@ -132,7 +164,10 @@ fn latency_histogram(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flo
     let rows: Vec<&Row> = if args.is_empty() {
         registry.rows().iter().collect()
     } else {
-        let named = args.rest().iter().filter_map(|name| registry.full_name(name));
+        let named = args
+            .rest()
+            .iter()
+            .filter_map(|name| registry.full_name(name));
         named
             .flat_map(|row| {
                 let subcommands = row.subcommands.iter().map(|id| registry.row(*id));
@@ -170,9 +205,16 @@ const LATENCY_HISTORY: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::Exact(3),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_nodes",
+        "response_policy:special",
+    ],
     subcommands: &[],
     handler: Handler::Session(latency_history),
 };
@@ -198,9 +240,16 @@ const LATENCY_LATEST: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::Exact(2),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
-    tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_nodes",
+        "response_policy:special",
+    ],
     subcommands: &[],
     handler: Handler::Session(latency_latest),
 };
@@ -231,7 +280,10 @@ const LATENCY_RESET: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::AtLeast(2),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::LOADING).union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
     tips: &["request_policy:all_nodes", "response_policy:agg_sum"],
     subcommands: &[],

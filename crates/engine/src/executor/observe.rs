@@ -227,14 +227,24 @@ impl Local {
         self.count_time(engine, waiter.row, ns, Ago::Last);
         if let Some(slow) = self.slow.get(noted) {
             let argv: Vec<&[u8]> = waiter.words.iter().map(|word| &**word).collect();
-            self.log(engine, Kind::Slow, slow.at_s, slow.ns / 1000, &waiter.client, &argv);
+            self.log(
+                engine,
+                Kind::Slow,
+                slow.at_s,
+                slow.ns / 1000,
+                &waiter.client,
+                &argv,
+            );
             self.slow.truncate(noted);
         }
     }
 
     fn log_slow(&self, engine: &Engine, session: &Session, slow: &SlowCall, argv: &[&[u8]]) {
         let row = engine.registry.row(slow.row);
-        let secrets = slow.secrets.as_deref().unwrap_or(secrets(session, row));
+        let secrets = slow
+            .secrets
+            .as_deref()
+            .unwrap_or_else(|| secrets(session, row));
         let words: Vec<&[u8]> = shown(argv, row.name_words(), secrets).collect();
         let us = slow.ns / 1000;
         self.log(engine, Kind::Slow, slow.at_s, us, &session.client, &words);

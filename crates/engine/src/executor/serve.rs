@@ -85,7 +85,11 @@ impl Local {
             on,
             shards,
             deadline_ms,
-            engine.host.now().monotonic_ns.saturating_sub(now.monotonic_ns),
+            engine
+                .host
+                .now()
+                .monotonic_ns
+                .saturating_sub(now.monotonic_ns),
         );
         for key in &waiter.on.keys {
             held.of_key_mut(key).waiters.add(session.db, key, waiter.id);

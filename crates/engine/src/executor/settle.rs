@@ -27,9 +27,7 @@ impl Local {
         argv: &[&[u8]],
         flow: Result<Flow, CommandError>,
     ) -> Step {
-        if self.world.monitored
-            && matches!(flow, Err(_) | Ok(Flow::Reply(_) | Flow::Close(_)))
-        {
+        if self.world.monitored && matches!(flow, Err(_) | Ok(Flow::Reply(_) | Flow::Close(_))) {
             self.show(engine, session, row, argv);
         }
         match flow {

@@ -101,7 +101,11 @@ impl CommandLog {
 
 fn shorten<'w>(words: impl ExactSizeIterator<Item = &'w [u8]>) -> Vec<Box<[u8]>> {
     let count = words.len();
-    let kept = if count > WORDS_MAX { WORDS_MAX - 1 } else { count };
+    let kept = if count > WORDS_MAX {
+        WORDS_MAX - 1
+    } else {
+        count
+    };
     let mut kept_words: Vec<Box<[u8]>> = words.take(kept).map(shorten_word).collect();
     if kept < count {
         let rest = format!("... ({} more arguments)", count - kept);

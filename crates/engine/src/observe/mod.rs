@@ -106,9 +106,11 @@ pub(crate) fn shown<'w>(
     secrets: &'w [u16],
 ) -> impl Iterator<Item = &'w [u8]> {
     argv.iter().enumerate().map(move |(at, word)| {
-        let is_secret = at
-            .checked_sub(name_words)
-            .is_some_and(|argument| secrets.iter().any(|secret| usize::from(*secret) == argument));
+        let is_secret = at.checked_sub(name_words).is_some_and(|argument| {
+            secrets
+                .iter()
+                .any(|secret| usize::from(*secret) == argument)
+        });
         if is_secret { REDACTED } else { *word }
     })
 }
