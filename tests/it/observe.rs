@@ -333,7 +333,7 @@ fn spikes_of_latency_are_noted() {
         > LATENCY RESET
         < :0
         > LATENCY DOCTOR
-        ~ "I'm sorry, Dave*"
+        ~ "I*m sorry, Dave*"
         > LATENCY HISTOGRAM nothing debug
         ~ {"debug|sleep": {"calls": :2, "histogram_usec": {:33816: :2}}}
         > LATENCY HELP
