@@ -252,7 +252,8 @@ fn kind(args: &mut Args<'_>) -> Result<Kind, CommandError> {
         ("large-request", Kind::LargeRequest),
         ("large-reply", Kind::LargeReply),
     ];
-    args.one_of(&kinds).ok_or(RowError::CommandLogKind.into())
+    args.one_of(&kinds)
+        .ok_or_else(|| RowError::CommandLogKind.into())
 }
 
 /// How many entries are asked for; -1 means all.

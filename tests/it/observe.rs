@@ -148,6 +148,8 @@ fn slow_calls_are_logged_with_their_words() {
         < :1
         > SLOWLOG GET
         ~ \[\[:0, :*, :2????, \["DEBUG", "SLEEP", "0.02"], "127.0.0.1:*", "slow"]]
+        > COMMANDLOG HELP
+        ~ \[+COMMANDLOG <subcommand>*]
         > COMMANDLOG GET -1 slow
         ~ \[\[:0, :*, :2????, \["DEBUG", "SLEEP", "0.02"], "127.0.0.1:*", "slow"]]
         > SLOWLOG GET 0
@@ -335,7 +337,11 @@ fn spikes_of_latency_are_noted() {
         > LATENCY DOCTOR
         ~ "I*m sorry, Dave*"
         > LATENCY HISTOGRAM nothing debug
-        ~ {"debug|sleep": {"calls": :2, "histogram_usec": {:33816: :2}}}
+        < ["debug", ["calls", :2, "histogram_usec", [:33816, :2]]]
+        > HELLO 3
+        ~ *
+        > LATENCY HISTOGRAM debug
+        < {"debug": {"calls": :2, "histogram_usec": {:33816: :2}}}
         > LATENCY HELP
         ~ \[+LATENCY <subcommand>*]
         "#,

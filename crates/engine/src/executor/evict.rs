@@ -72,6 +72,11 @@ impl Local {
             return Relief::Enough;
         }
         let relief = self.evict(engine, start, excess);
+        self.note_spike(
+            engine,
+            "eviction-cycle",
+            self.notes_spikes().then_some(start),
+        );
         let is_exceeded = relief != Relief::Enough;
         engine.eviction.note(is_exceeded, || start.monotonic_ns);
         relief
@@ -273,6 +278,7 @@ impl Local {
         let before = engine.host.thread_memory();
         self.effects.reset(self.world.audience, db);
         let lazy = self.world.eviction.lazy;
+        let began = self.notes_spikes().then(|| engine.host.now());
         let evicted = Space {
             shards: held.view(),
             db,
@@ -286,6 +292,7 @@ impl Local {
             effects: &mut self.effects,
         }
         .evict(key, lazy);
+        self.note_spike(engine, "eviction-del", began);
         self.carry_out(engine, Own::Nothing);
         self.end_loose_unit(engine, None);
         self.serve_ready(engine, &mut held, now);

@@ -95,6 +95,7 @@ impl Local {
         }
         self.expire_awaited(engine, start);
         engine.stats.expiry.add_ns(spent_ns);
+        self.note_spike(engine, "expire-cycle", self.notes_spikes().then_some(start));
         let capped = self.expiry.spend(spent_ns, self.world.expire_effort);
         let cycle = &mut self.expiry;
         if capped || cycle.left == 0 {

@@ -9,7 +9,7 @@ use crate::observe::{Kind, Origin, Secrets, Sizes, Thresholds, shown};
 use crate::registry::Row;
 use crate::session::Session;
 use crate::transaction::Queued;
-use commands::Flags;
+use commands::{Flags, Now};
 
 /// A call that took long and is to be entered into the log by whoever has its words.
 #[derive(Debug)]
@@ -107,6 +107,24 @@ impl Local {
                 at_s,
                 secrets: None,
             });
+        }
+    }
+
+    /// Whether spikes of latency are noted.
+    pub(super) fn notes_spikes(&self) -> bool {
+        self.world.observed.spike_ms.is_some()
+    }
+
+    /// Notes that something that began then, and ends now, was a spike of latency, if it was long enough.
+    pub(super) fn note_spike(&self, engine: &Engine, event: &'static str, began: Option<Now>) {
+        let (Some(began), Some(least)) = (began, self.world.observed.spike_ms) else {
+            return;
+        };
+        let now = engine.host.now();
+        let ms = now.monotonic_ns.saturating_sub(began.monotonic_ns) / 1_000_000;
+        if ms >= least {
+            let at_s = now.unix_us.div_euclid(1_000_000);
+            engine.spikes.note(event, at_s, ms);
         }
     }
 
