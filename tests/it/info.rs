@@ -65,7 +65,10 @@ fn the_keyspace_is_counted() {
         (1..=1_000_000).contains(&ttl.parse::<u64>().unwrap()),
         "{ttl}"
     );
-    assert_eq!(field(&info, "db5"), "keys=1,expires=0,avg_ttl=0");
+    assert_eq!(
+        field(&info, "db5"),
+        "keys=1,expires=0,avg_ttl=0,keys_with_volatile_items=0"
+    );
     let persistence = caller.text("INFO persistence");
     assert_eq!(field(&persistence, "rdb_changes_since_last_save"), "4");
 }

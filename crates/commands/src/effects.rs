@@ -134,6 +134,8 @@ pub struct Effects {
     pub expired: u64,
     /// Keys that were deleted to make room.
     pub evicted: u64,
+    /// Fields of hashes that were deleted because they had expired.
+    pub expired_fields: u64,
     /// Reads that found their key.
     pub hits: u64,
     /// Reads that did not.
@@ -148,6 +150,7 @@ impl Effects {
         self.dirty = 0;
         self.expired = 0;
         self.evicted = 0;
+        self.expired_fields = 0;
         self.hits = 0;
         self.misses = 0;
         self.log_anyway = false;

@@ -66,6 +66,7 @@ pub enum CommandError {
     CountTooNegative,
     NumkeysNotPositive,
     NumkeysTooMany,
+    NumfieldsMismatch,
     CountNotPositive,
     LimitNegative,
     PositionRankZero,
@@ -194,6 +195,9 @@ impl CommandError {
             }
             Self::NumkeysNotPositive => "ERR numkeys should be greater than 0",
             Self::NumkeysTooMany => "ERR Number of keys can't be greater than number of args",
+            Self::NumfieldsMismatch => {
+                "ERR numfields should be greater than 0 and match the provided number of fields"
+            }
             Self::CountNotPositive => "ERR count should be greater than 0",
             Self::LimitNegative => "ERR LIMIT can't be negative",
             Self::PositionRankZero => {

@@ -27,6 +27,8 @@ pub struct ThreadStats {
     pub expired: Counter,
     /// Keys that were deleted to make room.
     pub evicted: Counter,
+    /// Fields of hashes that were deleted because they had expired.
+    pub expired_fields: Counter,
     /// Reads that found their key.
     pub hits: Counter,
     /// Reads that did not.
@@ -59,6 +61,24 @@ pub struct ExpiryStats {
     capped: AtomicU64,
     /// Share of the volatile keys that had expired, in millionths: a running average.
     stale_millionths: AtomicU64,
+    /// Share of the hashes with volatile fields that had expired ones: likewise.
+    stale_hash_millionths: AtomicU64,
+}
+
+/// How many of those that may expire have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    pub(crate) expired: u64,
+    pub(crate) volatile: u64,
+}
+
+impl Share {
+    /// Moves a running average in millionths; the new figure weighs a twentieth, as in Redis.
+    fn weigh_in(self, average: &AtomicU64) {
+        let current = self.expired.saturating_mul(1_000_000) / self.volatile.max(1);
+        let before = average.load(Relaxed);
+        average.store((before * 19 + current.min(1_000_000)) / 20, Relaxed);
+    }
 }
 
 /// A counter with one writer: its thread. Reading it elsewhere is exact once that thread is quiet.
@@ -116,23 +136,32 @@ impl ExpiryStats {
         self.stale_millionths.load(Relaxed) as f64 / 10_000.0
     }
 
+    /// Which part of the hashes with volatile fields has expired ones, in percent (`expired_keys_with_volatile_items_stale_perc`, Valkey 9).
+    #[must_use]
+    pub fn stale_hash_percent(&self) -> f64 {
+        self.stale_hash_millionths.load(Relaxed) as f64 / 10_000.0
+    }
+
     /// Counts the time of a step.
     pub(crate) fn add_ns(&self, ns: u64) {
         self.ns.fetch_add(ns, Relaxed);
     }
 
-    /// Counts a cycle that found `expired` of `volatile` keys expired; `capped` when its time was up before its end.
-    /// The new figure weighs a twentieth, as in Redis.
-    pub(crate) fn add_cycle(&self, expired: u64, volatile: u64, capped: bool) {
+    /// Counts a cycle that found so many of the volatile keys and of the hashes with volatile fields expired; `capped` when its
+    /// time was up before its end.
+    pub(crate) fn add_cycle(&self, keys: Share, hashes: Share, capped: bool) {
         self.capped.fetch_add(u64::from(capped), Relaxed);
-        let current = expired.saturating_mul(1_000_000) / volatile.max(1);
-        let before = self.stale_millionths.load(Relaxed);
-        let after = (before * 19 + current.min(1_000_000)) / 20;
-        self.stale_millionths.store(after, Relaxed);
+        keys.weigh_in(&self.stale_millionths);
+        hashes.weigh_in(&self.stale_hash_millionths);
     }
 
     fn reset(&self) {
-        for counter in [&self.ns, &self.capped, &self.stale_millionths] {
+        for counter in [
+            &self.ns,
+            &self.capped,
+            &self.stale_millionths,
+            &self.stale_hash_millionths,
+        ] {
             counter.store(0, Relaxed);
         }
     }
@@ -149,6 +178,7 @@ impl Stats {
             dirty: Counter::default(),
             expired: Counter::default(),
             evicted: Counter::default(),
+            expired_fields: Counter::default(),
             hits: Counter::default(),
             misses: Counter::default(),
             errors: Counter::default(),
@@ -229,6 +259,7 @@ impl Stats {
                 &thread.batch_max,
                 &thread.expired,
                 &thread.evicted,
+                &thread.expired_fields,
                 &thread.hits,
                 &thread.misses,
                 &thread.errors,

@@ -7,10 +7,12 @@ use crate::error::{RdbError, Reason};
 use crate::format::{RdbVersion, Type, is_readable};
 use crate::read::{Scratch, SliceSource, Terms, Value, read_value};
 use crate::sanitize::{Checksums, Sanitize};
-use crate::write::{Compression, Encoder, write_typed};
+use crate::write::{Compression, Encoder, version_for, write_typed};
 
-/// The payload of a value: its type, its bytes, the version, and the checksum of all of it.
+/// The payload of a value: its type, its bytes, the version, and the checksum of all of it. A hash with volatile fields has version 80 whatever
+/// `version` says: only Valkey 9 has a form for it.
 pub fn dump(value: ValueRef<'_, Object>, version: RdbVersion, compression: Compression) -> Vec<u8> {
+    let version = version_for(&value, version);
     let mut out = Encoder::new(Vec::new(), compression, None);
     // Writing to memory never fails.
     let written = write_typed(&mut out, version, &value, |_| Ok(()));

@@ -51,8 +51,6 @@ pub enum Reason {
     Score,
     /// A value without elements. In a file its key is passed over (Redis 6.2.7).
     EmptyKey,
-    /// A field with a deadline, which the store does not keep.
-    FieldExpiry,
     /// A database number that does not fit.
     DbNumber(u64),
     /// A value of a module type of this name.
@@ -191,9 +189,6 @@ impl fmt::Display for Reason {
             Self::Stream(fault) => f.write_str(fault.text()),
             Self::Score => f.write_str("Zset with NAN score detected"),
             Self::EmptyKey => f.write_str("empty key"),
-            Self::FieldExpiry => f.write_str(
-                "The RDB file contains hash fields that expire, which this server does not keep",
-            ),
             Self::DbNumber(number) => write!(f, "Database number {number} is out of range"),
             Self::Module(name) => write!(
                 f,

@@ -1,7 +1,8 @@
 //! The numbers of the format: versions, types of values, opcodes, encodings of lengths.
 //!
 //! ```text
-//! file:    "REDIS" version (4 digits)  item*  EOF  CRC-64 of all before it (u64 LE; since version 5; 0: not computed)
+//! file:    magic  item*  EOF  CRC-64 of all before it (u64 LE; since version 5; 0: not computed)
+//! magic:   "REDIS" version (4 digits) | "VALKEY" version (3 digits)
 //! item:    AUX name value | SELECTDB number | RESIZEDB keys volatile | FUNCTION2 code
 //!          | [EXPIRETIME_MS i64 LE] [IDLE seconds | FREQ byte] type key value
 //! payload: type value  version (u16 LE)  CRC-64 of all before it (u64 LE)
@@ -22,6 +23,8 @@ pub enum RdbVersion {
     /// What Redis 7.2 and Valkey 7.2 to 8 write.
     #[default]
     V11,
+    /// What Valkey 9 writes, and Redis does not read: fields of hashes have deadlines.
+    V80,
 }
 
 impl RdbVersion {
@@ -29,7 +32,25 @@ impl RdbVersion {
     pub fn number(self) -> u16 {
         match self {
             Self::V10 => 10,
-            Self::V11 => 11,
+            Self::V11 => VERSION_MAX,
+            Self::V80 => VERSION_VALKEY,
+        }
+    }
+
+    /// What is written: the version that Redis reads too, but for a dataset of which fields of hashes have deadlines.
+    pub fn of(has_volatile_fields: bool) -> Self {
+        if has_volatile_fields {
+            Self::V80
+        } else {
+            Self::V11
+        }
+    }
+
+    /// The nine bytes at the head of a file.
+    pub(crate) fn magic(self) -> String {
+        match self {
+            Self::V10 | Self::V11 => format!("REDIS{:04}", self.number()),
+            Self::V80 => format!("VALKEY{:03}", self.number()),
         }
     }
 }
@@ -138,6 +159,9 @@ pub(crate) mod head {
     pub(crate) const INT32: u8 = 0xc2;
     pub(crate) const LZF: u8 = 0xc3;
 }
+
+/// What stands in the place of a deadline of a field that has none.
+pub(crate) const NO_DEADLINE: i64 = -1;
 
 /// How a node of a list lies in a file: one element as it is, or a listpack.
 pub(crate) mod container {

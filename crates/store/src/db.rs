@@ -1,7 +1,8 @@
-//! The keys of one database within one shard: the table of entries and the index of their expiry.
+//! The keys of one database within one shard: the table of entries, the index of their expiry, and that of hashes whose fields expire.
 
 use crate::encoding::Kind;
 use crate::expiry::ExpiryIndex;
+use crate::hash::Hash;
 use crate::object::Object;
 use crate::random::Random;
 use crate::string::NewString;
@@ -14,6 +15,15 @@ pub struct Db {
     table: Table<Entry<Object>>,
     expiry: ExpiryIndex,
     volatile: usize,
+    /// There since the first hash with a volatile field.
+    hashes: Option<Box<VolatileHashes>>,
+}
+
+/// The hashes with volatile fields. Each has a record under the time at which its own index wants to be looked at.
+#[derive(Debug, Default)]
+struct VolatileHashes {
+    index: ExpiryIndex,
+    count: usize,
 }
 
 /// Where an entry is; see [`Db::locate`].
@@ -36,6 +46,12 @@ impl Db {
     #[must_use]
     pub fn volatile(&self) -> usize {
         self.volatile
+    }
+
+    /// How many keys hold a hash with volatile fields.
+    #[must_use]
+    pub fn volatile_hashes(&self) -> usize {
+        self.hashes.as_ref().map_or(0, |hashes| hashes.count)
     }
 
     /// The table of entries, for walks.
@@ -122,6 +138,8 @@ impl Db {
         let (before, after) = (self.at(spot).expiry(), entry.expiry());
         let replaced = std::mem::replace(self.at_mut(spot), entry);
         self.note_expiry(hash, before, after, now_ms);
+        self.forget_fields(&replaced);
+        self.announce_fields(spot, hash);
         Some(replaced)
     }
 
@@ -134,7 +152,10 @@ impl Db {
         string: &NewString<'_>,
         now_ms: i64,
     ) {
-        self.add(seed, hash, string.entry(key), now_ms);
+        let entry = string.entry(key);
+        let expiry = entry.expiry();
+        self.table.insert(seed, hash, entry);
+        self.note_expiry(hash, None, expiry, now_ms);
     }
 
     /// Puts a string in place of the value at `spot`, whose key has this hash. An inline string or integer is overwritten
@@ -162,6 +183,9 @@ impl Db {
             }
         };
         self.note_expiry(hash, before, string.expiry, now_ms);
+        if let Some(old) = &old {
+            self.forget_fields(old);
+        }
         old
     }
 
@@ -171,6 +195,7 @@ impl Db {
         if entry.expiry().is_some() {
             self.volatile -= 1;
         }
+        self.forget_fields(&entry);
         Some(entry)
     }
 
@@ -222,25 +247,87 @@ impl Db {
         budget
     }
 
-    /// Checks up to `budget` records of the expiry index and drops those that were left behind, when there are many;
-    /// whether there still are.
+    /// Tells the index of hashes what became of the fields of the hash at `spot`, whose key has this hash; `had_volatile` says whether any had a
+    /// deadline before. To be called when they may have changed in place.
+    ///
+    /// # Panics
+    /// As [`Db::at`].
+    pub fn note_fields(&mut self, spot: Spot, hash: u64, had_volatile: bool) {
+        let Some(value) = hash_of_mut(self.at_mut(spot)) else {
+            return;
+        };
+        let (volatile, due) = (value.volatile() > 0, value.announce());
+        if !volatile && self.hashes.is_none() {
+            return;
+        }
+        let hashes = self.hashes.get_or_insert_default();
+        hashes.count += usize::from(volatile);
+        hashes.count -= usize::from(had_volatile);
+        if let Some(due_ms) = due {
+            hashes.index.arm_at(Fingerprint::of(hash), due_ms);
+        }
+    }
+
+    /// Takes up to `budget` records that have come due out of the index of hashes and calls `due` with the key of each hash. Returns how many
+    /// records there were.
+    ///
+    /// The caller hands each key to [`Db::expire_fields`] before it releases the shard: it has no record any more. A key may be named twice.
+    pub fn due_hashes(&mut self, now_ms: i64, budget: usize, mut due: impl FnMut(&[u8])) -> usize {
+        let Some(hashes) = &mut self.hashes else {
+            return 0;
+        };
+        for taken in 0..budget {
+            let Some(record) = hashes.index.due(now_ms) else {
+                return taken;
+            };
+            self.table.visit_fingerprint(record, |entry| {
+                if hash_of(entry).is_some_and(|hash| hash.volatile() > 0) {
+                    due(entry.key());
+                }
+            });
+        }
+        budget
+    }
+
+    /// Looks at up to `budget` due fields of the hash at `spot`, whose key has this hash, removes the expired ones, shows each to `removed`, and sees
+    /// that the hash is looked at again when the next are due; at once when there are more. The last field's hash stays, empty. Returns how many there were.
+    ///
+    /// # Panics
+    /// As [`Db::at`].
+    pub fn expire_fields(
+        &mut self,
+        spot: Spot,
+        hash: u64,
+        now_ms: i64,
+        budget: usize,
+        removed: impl FnMut(&[u8]),
+    ) -> usize {
+        let Some(value) = hash_of_mut(self.at_mut(spot)) else {
+            return 0;
+        };
+        let had_volatile = value.volatile() > 0;
+        let count = value.expire(now_ms, budget, removed);
+        value.forget_announced();
+        self.note_fields(spot, hash, had_volatile);
+        count
+    }
+
+    /// Checks up to `budget` records of each index and drops those that were left behind, when there are many; whether there still are.
     pub fn sweep_expiry(&mut self, now_ms: i64, budget: usize) -> bool {
         let Self {
             table,
             expiry,
             volatile,
+            hashes,
         } = self;
-        if !expiry.is_overgrown(*volatile) {
-            return false;
-        }
-        expiry.sweep(budget, now_ms, |record| {
-            let mut earliest: Option<i64> = None;
-            table.visit_fingerprint(record, |entry| {
-                earliest = [earliest, entry.expiry()].into_iter().flatten().min();
-            });
-            earliest
+        let keys_left = sweep(table, expiry, *volatile, now_ms, budget, Entry::expiry);
+        let hashes_left = hashes.as_mut().is_some_and(|hashes| {
+            let VolatileHashes { index, count } = &mut **hashes;
+            // A record comes due no later than the hash announced.
+            let due = |entry: &Entry<Object>| hash_of(entry)?.next_due().map(|due_ms| due_ms - 1);
+            sweep(table, index, *count, now_ms, budget, due)
         });
-        expiry.is_overgrown(*volatile)
+        keys_left || hashes_left
     }
 
     /// The deadline of some volatile key, as a sample of how long keys live; `None` when there is none, and sometimes
@@ -336,13 +423,42 @@ impl Db {
     /// Bytes held by the table and the index, without the entries.
     #[must_use]
     pub fn overhead(&self) -> usize {
-        self.table.memory() + self.expiry.memory()
+        let hashes = self.hashes.as_ref().map_or(0, |hashes| {
+            size_of::<VolatileHashes>() + hashes.index.memory()
+        });
+        self.table.memory() + self.expiry.memory() + hashes
     }
 
-    fn add(&mut self, seed: HashSeed, hash: u64, entry: Entry<Object>, now_ms: i64) {
+    fn add(&mut self, seed: HashSeed, hash: u64, mut entry: Entry<Object>, now_ms: i64) {
         let expiry = entry.expiry();
+        let due = hash_of_mut(&mut entry).and_then(announced_anew);
         self.table.insert(seed, hash, entry);
         self.note_expiry(hash, None, expiry, now_ms);
+        if let Some(due_ms) = due {
+            self.count_hash(hash, due_ms);
+        }
+    }
+
+    /// Counts the hash that was put at `spot`, when it has volatile fields.
+    fn announce_fields(&mut self, spot: Spot, hash: u64) {
+        if let Some(due_ms) = hash_of_mut(self.at_mut(spot)).and_then(announced_anew) {
+            self.count_hash(hash, due_ms);
+        }
+    }
+
+    fn count_hash(&mut self, hash: u64, due_ms: i64) {
+        let hashes = self.hashes.get_or_insert_default();
+        hashes.count += 1;
+        hashes.index.arm_at(Fingerprint::of(hash), due_ms);
+    }
+
+    /// Uncounts an entry that was taken out, when it is a hash with volatile fields. Its record stays until it is due.
+    fn forget_fields(&mut self, entry: &Entry<Object>) {
+        if let Some(hashes) = &mut self.hashes
+            && hash_of(entry).is_some_and(|hash| hash.volatile() > 0)
+        {
+            hashes.count -= 1;
+        }
     }
 
     /// Keeps count and index of the volatile keys when a deadline changes. A later deadline needs no record: the old one
@@ -365,6 +481,48 @@ impl Db {
 #[must_use]
 pub fn is_expired(entry: &Entry<Object>, now_ms: i64) -> bool {
     entry.expiry().is_some_and(|deadline| deadline < now_ms)
+}
+
+/// Checks up to `budget` records of an index over `volatile` entries, when it is overgrown; whether it still is.
+fn sweep(
+    table: &Table<Entry<Object>>,
+    index: &mut ExpiryIndex,
+    volatile: usize,
+    now_ms: i64,
+    budget: usize,
+    deadline_of: impl Fn(&Entry<Object>) -> Option<i64>,
+) -> bool {
+    if !index.is_overgrown(volatile) {
+        return false;
+    }
+    index.sweep(budget, now_ms, |record| {
+        let mut earliest: Option<i64> = None;
+        table.visit_fingerprint(record, |entry| {
+            earliest = [earliest, deadline_of(entry)].into_iter().flatten().min();
+        });
+        earliest
+    });
+    index.is_overgrown(volatile)
+}
+
+fn hash_of(entry: &Entry<Object>) -> Option<&Hash> {
+    match object_of(entry) {
+        Some(Object::Hash(hash)) => Some(hash),
+        _ => None,
+    }
+}
+
+fn hash_of_mut(entry: &mut Entry<Object>) -> Option<&mut Hash> {
+    match object_of_mut(entry) {
+        Some(Object::Hash(hash)) => Some(hash),
+        _ => None,
+    }
+}
+
+/// When to look at the fields of a hash that comes to a key; what it announced elsewhere does not count.
+fn announced_anew(hash: &mut Hash) -> Option<i64> {
+    hash.forget_announced();
+    hash.announce()
 }
 
 /// The value of an entry that is no inline string or integer.

@@ -15,7 +15,7 @@ use crate::table::Fingerprint;
 /// record comes due at the start of a wide tick, then has a nearer and narrower one; it comes due at the end of a narrowest tick, when the
 /// deadline has passed. A day's deadline is looked at about five times, and the records of millions of elements lie in a few hundred ticks
 /// whatever their deadlines, instead of one tick each.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ExpiryIndex {
     ticks: BTreeMap<i64, Vec<Fingerprint>>,
     records: usize,
@@ -23,7 +23,7 @@ pub struct ExpiryIndex {
 }
 
 /// The tick that a sweep has taken up, and its records that are still to be checked; they are in no other place.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sweep {
     tick: i64,
     unchecked: Vec<Fingerprint>,
@@ -39,10 +39,12 @@ impl ExpiryIndex {
     ///
     /// To be called when an element becomes volatile, when its deadline comes nearer, and when it came [due](Self::due) but lives on.
     pub fn arm(&mut self, fingerprint: Fingerprint, deadline_ms: i64, now_ms: i64) {
-        self.ticks
-            .entry(tick_of(deadline_ms, now_ms))
-            .or_default()
-            .push(fingerprint);
+        self.arm_at(fingerprint, tick_of(deadline_ms, now_ms));
+    }
+
+    /// Records an element that comes due at exactly this time: one whose own index says when to look at it.
+    pub fn arm_at(&mut self, fingerprint: Fingerprint, due_ms: i64) {
+        self.ticks.entry(due_ms).or_default().push(fingerprint);
         self.records += 1;
     }
 

@@ -36,7 +36,7 @@ pub use db::{
 };
 pub use encoding::{Encoding, Kind};
 pub use entry::{Entry, ValueRef};
-pub use hash::Hash;
+pub use hash::{ALL_LIVE, FieldExpiry, Hash};
 pub use intset::Intset;
 pub use item::{Item, Needle, parse_integer};
 pub use list::{List, ListLoader, ListNode};

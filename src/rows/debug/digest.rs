@@ -9,7 +9,7 @@ use resp::number::format_double;
 use sha1::{Digest as _, Sha1};
 use store::item::Spelling;
 use store::stream::{Direction, StreamId};
-use store::{Entry, Item, Kind, Object, object_of, string_of};
+use store::{ALL_LIVE, Entry, Item, Kind, Object, object_of, string_of};
 
 /// A signature in the making.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Digest {
                 }
             }
             Some(Object::Hash(hash)) => {
-                for (field, value) in hash.iter() {
+                for (field, value) in hash.iter(ALL_LIVE) {
                     let mut element = Self::default();
                     element.mix_item(field);
                     element.mix_item(value);

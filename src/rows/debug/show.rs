@@ -6,7 +6,7 @@ use commands::{Args, CommandError, Reply};
 use engine::{Flow, Holding, Session, SessionCtx, ShardSet};
 use store::stream::{Direction, StreamId};
 use store::table::TableStats;
-use store::{Encoding, Entry, Item, Object, object_of, string_of};
+use store::{ALL_LIVE, Encoding, Entry, Item, Object, object_of, string_of};
 
 use crate::rows::error::RowError;
 
@@ -91,7 +91,7 @@ fn serialized_len(entry: &Entry<Object>) -> usize {
         }
         Some(Object::Hash(hash)) => {
             let pairs = hash
-                .iter()
+                .iter(ALL_LIVE)
                 .map(|(field, value)| element(field) + element(value));
             length_len(hash.len()) + pairs.sum::<usize>()
         }

@@ -9,8 +9,8 @@ pub(super) fn keyspace(report: &mut Report, view: &View<'_>) {
         report.field(
             format_args!("db{}", db.number),
             format_args!(
-                "keys={},expires={},avg_ttl={}",
-                db.keys, db.volatile, db.ttl_ms
+                "keys={},expires={},avg_ttl={},keys_with_volatile_items={}",
+                db.keys, db.volatile, db.ttl_ms, db.volatile_hashes
             ),
         );
     }

@@ -149,7 +149,12 @@ fn traffic(report: &mut Report, view: &View<'_>) {
 fn keys(report: &mut Report, view: &View<'_>) {
     let stats = &view.engine.stats;
     report.field("expired_keys", stats.sum(|thread| &thread.expired));
+    report.field("expired_fields", stats.sum(|thread| &thread.expired_fields));
     report.fraction("expired_stale_perc", stats.expiry.stale_percent());
+    report.fraction(
+        "expired_keys_with_volatile_items_stale_perc",
+        stats.expiry.stale_hash_percent(),
+    );
     report.field("expired_time_cap_reached_count", stats.expiry.capped());
     report.field("expire_cycle_cpu_milliseconds", stats.expiry.ms());
     report.field("evicted_keys", stats.sum(|thread| &thread.evicted));

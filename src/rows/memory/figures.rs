@@ -33,6 +33,8 @@ pub(in crate::rows) struct Database {
     pub keys: u64,
     /// Keys with a time to live.
     pub volatile: u64,
+    /// Keys that hold a hash with volatile fields.
+    pub volatile_hashes: u64,
     /// Milliseconds that volatile keys have left on average, from a sample.
     pub ttl_ms: u64,
     /// Bytes of the tables of keys.
@@ -137,6 +139,7 @@ impl Database {
             }
             database.keys += shard.db(number).len() as u64;
             database.volatile += shard.db(number).volatile() as u64;
+            database.volatile_hashes += shard.db(number).volatile_hashes() as u64;
             database.table += shard.db(number).table().memory() as u64;
             database.expiry += shard.db_mut(number).expiry_index().memory() as u64;
             for _ in 0..TTL_SAMPLES {

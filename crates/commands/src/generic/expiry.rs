@@ -28,7 +28,7 @@ enum Origin {
 bitflags! {
     /// On what condition a deadline is set.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    struct Condition: u8 {
+    pub(crate) struct Condition: u8 {
         /// The key has none.
         const NX = 1;
         /// The key has one.
@@ -187,7 +187,7 @@ fn deadline(number: i64, origin: Origin, unit: Unit, now_ms: i64) -> Option<i64>
 }
 
 /// The options behind the time (parseExtendedExpireArgumentsOrReply, Redis 7.2).
-fn condition(options: &[&[u8]]) -> Result<Condition, CommandError> {
+pub(crate) fn condition(options: &[&[u8]]) -> Result<Condition, CommandError> {
     const CHOICES: &[(&str, Condition)] = &[
         ("NX", Condition::NX),
         ("XX", Condition::XX),
@@ -212,8 +212,8 @@ fn condition(options: &[&[u8]]) -> Result<Condition, CommandError> {
 }
 
 impl Condition {
-    /// Whether a key with the deadline `current` may get `new`; a key without one lives for ever.
-    fn admits(self, current: Option<i64>, new: i64) -> bool {
+    /// Whether a key, or a field of a hash, with the deadline `current` may get `new`; what has none lives for ever.
+    pub(crate) fn admits(self, current: Option<i64>, new: i64) -> bool {
         let refused = (self.contains(Self::NX) && current.is_some())
             || (self.contains(Self::XX) && current.is_none())
             || (self.contains(Self::GT) && current.is_none_or(|current| new <= current))

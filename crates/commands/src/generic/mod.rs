@@ -1,6 +1,6 @@
 //! Commands on keys of any type: presence, names, time to live, sorting, introspection.
 
-mod expiry;
+pub(crate) mod expiry;
 mod name;
 mod object;
 mod presence;

@@ -12,6 +12,7 @@ pub struct Slot<'s, 'a, T: Value> {
     space: &'s mut Space<'a>,
     key: &'s [u8],
     spot: Option<Spot>,
+    volatile: bool,
     value: PhantomData<T>,
 }
 
@@ -24,15 +25,23 @@ pub struct Guard<'s, 'a, T: Value> {
     space: &'s mut Space<'a>,
     key: &'s [u8],
     spot: Spot,
+    /// Whether the value had volatile elements when the shard last knew.
+    volatile: bool,
     value: PhantomData<T>,
 }
 
 impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
-    pub(super) fn new(space: &'s mut Space<'a>, key: &'s [u8], spot: Option<Spot>) -> Self {
+    pub(super) fn new(
+        space: &'s mut Space<'a>,
+        key: &'s [u8],
+        spot: Option<Spot>,
+        volatile: bool,
+    ) -> Self {
         Self {
             space,
             key,
             spot,
+            volatile,
             value: PhantomData,
         }
     }
@@ -41,12 +50,17 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
     #[must_use]
     pub fn existing(self) -> Option<Guard<'s, 'a, T>> {
         let Self {
-            space, key, spot, ..
+            space,
+            key,
+            spot,
+            volatile,
+            ..
         } = self;
         spot.map(|spot| Guard {
             space,
             key,
             spot,
+            volatile,
             value: PhantomData,
         })
     }
@@ -63,11 +77,16 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
         self.or_insert_with(T::empty)
     }
 
-    /// The value, the one that `make` gives where there was none; `make` gives a value of type `T`, which may be empty still.
+    /// The value, the one that `make` gives where there was none; `make` gives a value of type `T`, which may be empty still and has no
+    /// volatile elements.
     #[must_use]
     pub fn or_insert_with(self, make: impl FnOnce() -> Object) -> Guard<'s, 'a, T> {
         let Self {
-            space, key, spot, ..
+            space,
+            key,
+            spot,
+            volatile,
+            ..
         } = self;
         let spot = spot.unwrap_or_else(|| {
             let hash = space.seed.hash(key);
@@ -85,6 +104,7 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
             space,
             key,
             spot,
+            volatile,
             value: PhantomData,
         }
     }
@@ -145,7 +165,12 @@ impl<T: Value> DerefMut for Guard<'_, '_, T> {
 
 impl<T: Value> Drop for Guard<'_, '_, T> {
     fn drop(&mut self) {
-        if self.vanishes() {
+        let (vanishes, volatile) = (self.vanishes(), self.has_volatile());
+        if volatile || self.volatile {
+            self.space
+                .note_fields(self.key, self.spot, std::mem::take(&mut self.volatile));
+        }
+        if vanishes {
             let hash = self.space.seed.hash(self.key);
             let removed: Option<Entry<_>> = self
                 .space

@@ -13,7 +13,8 @@ pub use write::{Expiry, WriteSpace};
 use crate::effects::{Effects, EventClass, Logged};
 use bytes::Bytes;
 use store::{
-    AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet, is_expired,
+    ALL_LIVE, AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet,
+    is_expired,
 };
 
 /// The shards that a call holds.
@@ -80,10 +81,14 @@ pub trait Value: Sized {
     fn empty() -> Object;
     /// Whether it has no element left and its key must go for that. A stream's key stays.
     fn vanishes(&self) -> bool;
+    /// Whether some of its elements have deadlines of their own, which the shard has to know of.
+    fn has_volatile(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! values {
-    ($($type:ident, $class:ident;)*) => {$(
+    ($($type:ident, $class:ident $(, $has_volatile:item)?;)*) => {$(
         impl Value for $type {
             const CLASS: EventClass = EventClass::$class;
 
@@ -108,6 +113,8 @@ macro_rules! values {
             fn vanishes(&self) -> bool {
                 self.len() == 0
             }
+
+            $($has_volatile)?
         }
     )*};
 }
@@ -115,7 +122,7 @@ macro_rules! values {
 values! {
     List, LIST;
     Set, SET;
-    Hash, HASH;
+    Hash, HASH, fn has_volatile(&self) -> bool { self.volatile() > 0 };
     ZSet, ZSET;
 }
 
@@ -276,6 +283,52 @@ impl Space<'_> {
         deleted
     }
 
+    /// Looks at up to `budget` due fields of the hash at `key` and removes those whose deadline has passed, if what has expired is deleted now, and the
+    /// key with the last field; how many there were (dbReclaimExpiredFields, Valkey 9).
+    pub fn expire_fields(&mut self, key: &[u8], budget: usize) -> usize {
+        let (db, hash, now_ms) = (self.db, self.seed.hash(key), self.now_ms);
+        if self.on_expired != OnExpired::Delete {
+            return 0;
+        }
+        let (logs, mut fields) = (self.effects.audience.log, Vec::new());
+        let keys = self.shards.of_key_mut(key).db_mut(db);
+        let Some(spot) = keys.locate(hash, key) else {
+            return 0;
+        };
+        let count = keys.expire_fields(spot, hash, now_ms, budget, |field| {
+            if logs {
+                fields.push(Bytes::copy_from_slice(field));
+            }
+        });
+        if count == 0 {
+            return 0;
+        }
+        let emptied = store::cardinality(keys.at(spot)) == 0;
+        if emptied && let Some(entry) = keys.remove(hash, key) {
+            discard(self.effects, entry);
+        }
+        self.effects.expired_fields += count as u64;
+        if logs {
+            let mut words = vec![Bytes::from_static(b"HDEL"), Bytes::copy_from_slice(key)];
+            words.append(&mut fields);
+            self.effects.log_before.push(Logged { db, words });
+        }
+        self.effects.event(EventClass::HASH, "hexpired", db, key);
+        if emptied {
+            self.effects.event(EventClass::GENERIC, "del", db, key);
+        }
+        self.touch(db, key, !emptied);
+        count
+    }
+
+    /// The time, in Unix milliseconds, by which fields of hashes have expired or not: none has where the primary says when they go.
+    fn field_now(&self) -> i64 {
+        match self.on_expired {
+            OnExpired::Ignore => ALL_LIVE,
+            OnExpired::Delete | OnExpired::Hide => self.now_ms,
+        }
+    }
+
     /// The access field of an entry made now.
     pub(crate) fn fresh_access(&self) -> u32 {
         self.access.fresh(self.now_ms)
@@ -321,6 +374,13 @@ impl Space<'_> {
             let words = vec![Bytes::copy_from_slice(word), Bytes::copy_from_slice(key)];
             self.effects.log_before.push(Logged { db, words });
         }
+    }
+
+    /// Tells the shard what became of the volatile elements of the value at `key`, which is at `spot`.
+    fn note_fields(&mut self, key: &[u8], spot: Spot, had_volatile: bool) {
+        let (db, hash) = (self.db, self.seed.hash(key));
+        let keys = self.shards.of_key_mut(key).db_mut(db);
+        keys.note_fields(spot, hash, had_volatile);
     }
 
     /// Tells those who watch or track `key` that it has changed (signalModifiedKey).

@@ -22,6 +22,12 @@ impl<'a> ReadSpace<'a> {
         self.0.db
     }
 
+    /// The time, in Unix milliseconds, by which fields of hashes have expired or not.
+    #[must_use]
+    pub fn field_now(&self) -> i64 {
+        self.0.field_now()
+    }
+
     /// The effects of the call.
     pub fn effects(&mut self) -> &mut Effects {
         self.0.effects

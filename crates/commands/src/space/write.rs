@@ -41,6 +41,12 @@ impl<'a> WriteSpace<'a> {
         self.0.db = db;
     }
 
+    /// The time, in Unix milliseconds, by which fields of hashes have expired or not.
+    #[must_use]
+    pub fn field_now(&self) -> i64 {
+        self.0.field_now()
+    }
+
     /// The effects of the call.
     pub fn effects(&mut self) -> &mut Effects {
         self.0.effects
@@ -93,14 +99,12 @@ impl<'a> WriteSpace<'a> {
     ) -> Result<Slot<'s, 'a, T>, CommandError> {
         let db = self.0.db;
         let spot = self.0.live_spot(db, key, Lookup::Write);
-        if let Some(spot) = spot
-            && object_of(self.0.shards.of_key(key).db(db).at(spot))
-                .and_then(T::of)
-                .is_none()
-        {
-            return Err(CommandError::WrongType);
+        let mut volatile = false;
+        if let Some(spot) = spot {
+            let value = object_of(self.0.shards.of_key(key).db(db).at(spot)).and_then(T::of);
+            volatile = value.ok_or(CommandError::WrongType)?.has_volatile();
         }
-        Ok(Slot::new(&mut self.0, key, spot))
+        Ok(Slot::new(&mut self.0, key, spot, volatile))
     }
 
     /// The slot of a string at `key`, looked up as a writing command does: whatever the key holds.

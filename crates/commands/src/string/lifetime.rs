@@ -1,11 +1,11 @@
-//! The options EX, PX, EXAT, PXAT, KEEPTTL and PERSIST: when a key expires.
+//! The options EX, PX, EXAT, PXAT, KEEPTTL and PERSIST: when a key, or a field of a hash, expires.
 
 use crate::{Args, CommandError, Expiry};
 use bytes::Bytes;
 
 /// What a call says about a key's time to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lifetime<'a> {
+pub(crate) enum Lifetime<'a> {
     /// Nothing.
     Unsaid,
     /// KEEPTTL or PERSIST, whichever the command has: the option without a number.
@@ -16,7 +16,7 @@ pub(super) enum Lifetime<'a> {
 
 /// What the number of an expiry option counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clock {
+pub(crate) enum Clock {
     /// Seconds from now.
     Ex,
     /// Milliseconds from now.
@@ -29,7 +29,7 @@ pub(super) enum Clock {
 
 impl Clock {
     /// Whether the number is a moment rather than a duration.
-    pub(super) fn is_absolute(self) -> bool {
+    pub(crate) fn is_absolute(self) -> bool {
         matches!(self, Self::ExAt | Self::PxAt)
     }
 
@@ -41,6 +41,26 @@ impl Clock {
         now_ms: i64,
         command: &'static str,
     ) -> Result<i64, CommandError> {
+        self.deadline_from(number, 1, now_ms, command)
+    }
+
+    /// As [`Clock::deadline`], of a field of a hash: zero is a number too (convertExpireArgumentToUnixTime, Valkey 9).
+    pub(crate) fn field_deadline(
+        self,
+        number: &[u8],
+        now_ms: i64,
+        command: &'static str,
+    ) -> Result<i64, CommandError> {
+        self.deadline_from(number, 0, now_ms, command)
+    }
+
+    fn deadline_from(
+        self,
+        number: &[u8],
+        least: i64,
+        now_ms: i64,
+        command: &'static str,
+    ) -> Result<i64, CommandError> {
         let number = resp::number::parse_i64(number).ok_or(CommandError::NotInteger)?;
         let unit = match self {
             Self::Ex | Self::ExAt => 1000,
@@ -48,7 +68,7 @@ impl Clock {
         };
         let since = if self.is_absolute() { 0 } else { now_ms };
         Some(number)
-            .filter(|number| *number > 0)
+            .filter(|number| *number >= least)
             .and_then(|number| number.checked_mul(unit)?.checked_add(since))
             .ok_or(CommandError::InvalidExpire(command))
     }
@@ -57,7 +77,7 @@ impl Clock {
 impl<'a> Lifetime<'a> {
     /// Reads the next word when it is one of these options; `plain` is the one without a number. A call may repeat an
     /// option, and the last one counts, but two different ones are a syntax error.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         args: &mut Args<'a>,
         plain: &'static str,
@@ -98,6 +118,6 @@ impl<'a> Lifetime<'a> {
 }
 
 /// A moment as the log has it.
-pub(super) fn word(unix_ms: i64) -> Bytes {
+pub(crate) fn word(unix_ms: i64) -> Bytes {
     Bytes::copy_from_slice(&resp::number::format_i64(unix_ms))
 }

@@ -3,7 +3,7 @@
 mod edit;
 mod get;
 mod lcs;
-mod lifetime;
+pub(crate) mod lifetime;
 mod many;
 mod number;
 mod set;

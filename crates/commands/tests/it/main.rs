@@ -5,6 +5,7 @@ mod blocking;
 mod dump;
 mod generic;
 mod hash;
+mod hash_expiry;
 mod list;
 mod set;
 mod stream;

@@ -1,9 +1,10 @@
-//! Active expiry: keys whose time is over are deleted although nobody looks them up.
+//! Active expiry: keys, and fields of hashes, whose time is over are deleted although nobody looks them up.
 //!
 //! 1. A cycle goes over all shards once, from where the last one stopped. It consists of steps of 100 us, so that no
 //!    connection of the thread waits longer; a step holds one shard at a time and passes over one that is busy.
 //! 2. In a shard only those keys are looked at that the expiry index says are due, so that a cycle with nothing to do costs
 //!    a few microseconds.
+//!    The same holds for hashes with volatile fields: a shard has an index of them, and each has one of its fields.
 //! 3. A key that somebody waits for goes in a step of its own, for it takes the shards of those who wait as well.
 //! 4. A cycle that has used up its share of the period ends where it is (`active-expire-effort`).
 
@@ -12,6 +13,7 @@ use super::{Executor, Local};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet};
 use crate::session::Session;
+use crate::stats::Share;
 use crate::walk::{Traces, Walk};
 use crate::world::World;
 use bytes::Bytes;
@@ -38,9 +40,9 @@ pub(crate) struct ExpireCycle {
     begun_ns: Option<u64>,
     /// Nanoseconds that the steps of this cycle took.
     ns: u64,
-    expired: u64,
-    volatile: u64,
-    /// Expired keys that somebody waits for.
+    keys: Share,
+    hashes: Share,
+    /// Keys that have expired, or have expired fields, and that somebody waits for.
     awaited: Vec<(u16, Bytes)>,
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct ExpireCycle {
 const STEP_NS: u64 = 100_000;
 /// Due records after which a step looks at the clock.
 const CHUNK: usize = 16;
+/// Due fields of a hash that are looked at together: as many may be deleted by one HDEL in the log.
+const FIELDS_AT_ONCE: usize = 128;
 /// Records of an overgrown index that a step checks.
 const SWEPT: usize = 64;
 /// Milliseconds from one cycle to the next.
@@ -85,7 +89,7 @@ impl Local {
         if self.expiry.left == 0 && !self.expiry.begin(engine.locks.count(), start) {
             return ExpireProgress::default();
         }
-        let before = self.expiry.expired;
+        let before = self.expiry.keys.expired;
         let mut spent_ns = 0;
         while self.expiry.left > 0 && spent_ns < STEP_NS {
             if self.expire_in_shard(engine, start) {
@@ -100,11 +104,11 @@ impl Local {
         let cycle = &mut self.expiry;
         if capped || cycle.left == 0 {
             let expiry = &engine.stats.expiry;
-            expiry.add_cycle(cycle.expired, cycle.volatile, capped);
+            expiry.add_cycle(cycle.keys, cycle.hashes, capped);
             cycle.left = 0;
         }
         ExpireProgress {
-            expired: cycle.expired - before,
+            expired: cycle.keys.expired - before,
             more: cycle.left > 0,
         }
     }
@@ -120,7 +124,10 @@ impl Local {
             .shards()
             .first()
             .map_or(0, |(_, shard)| shard.databases());
-        let done = (0..databases).all(|db| self.expire_in_db(engine, &mut held, db, start));
+        let done = (0..databases).all(|db| {
+            self.expire_in_db(engine, &mut held, db, start)
+                && self.expire_fields_in_db(engine, &mut held, db, start)
+        });
         drop(held);
         self.free(engine);
         done
@@ -136,17 +143,74 @@ impl Local {
             }) else {
                 return true;
             };
-            if held.has_waiters() {
-                let awaited = |key: &mut Bytes| held.of_key(key).waiters.wait_for(db, key);
-                let awaited = keys.extract_if(.., awaited).map(|key| (db, key));
-                self.expiry.awaited.extend(awaited);
-            }
+            self.put_awaited_aside(held, db, &mut keys);
             self.expire_keys(engine, held, db, start, &keys);
             let done = due < CHUNK;
             if done || elapsed_ns(engine, start) >= STEP_NS {
-                self.expiry.volatile += volatile.unwrap_or(0) as u64;
+                self.expiry.keys.volatile += volatile.unwrap_or(0) as u64;
                 return done;
             }
+        }
+    }
+
+    /// As [`Local::expire_in_db`], the fields of hashes.
+    fn expire_fields_in_db(
+        &mut self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        db: u16,
+        start: Now,
+    ) -> bool {
+        let mut volatile = None;
+        loop {
+            let mut keys = Vec::new();
+            let Some(due) = held.shards().first_mut().map(|(_, shard)| {
+                let db = shard.db_mut(db);
+                volatile.get_or_insert_with(|| db.volatile_hashes());
+                db.due_hashes(start.ms(), CHUNK, |key| {
+                    keys.push(Bytes::copy_from_slice(key))
+                })
+            }) else {
+                return true;
+            };
+            self.put_awaited_aside(held, db, &mut keys);
+            for key in &keys {
+                self.expire_fields(engine, held, db, start, key);
+            }
+            let done = due == 0;
+            if done || elapsed_ns(engine, start) >= STEP_NS {
+                self.expiry.hashes.volatile += volatile.unwrap_or(0) as u64;
+                return done;
+            }
+        }
+    }
+
+    /// Leaves those of `keys` that somebody waits for to a step of their own.
+    fn put_awaited_aside(&mut self, held: &Held<'_>, db: u16, keys: &mut Vec<Bytes>) {
+        if held.has_waiters() {
+            let awaited = |key: &mut Bytes| held.of_key(key).waiters.wait_for(db, key);
+            let awaited = keys.extract_if(.., awaited).map(|key| (db, key));
+            self.expiry.awaited.extend(awaited);
+        }
+    }
+
+    /// Deletes expired fields of a hash, as many as may go at a time.
+    fn expire_fields(
+        &mut self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        db: u16,
+        now: Now,
+        key: &[u8],
+    ) {
+        self.effects.reset(self.world.audience, db);
+        let Self { world, effects, .. } = self;
+        let mut space = space_of(engine, world, effects, held.view(), now, db);
+        let expired = space.expire_fields(key, FIELDS_AT_ONCE);
+        self.expiry.hashes.expired += u64::from(expired > 0);
+        if expired > 0 {
+            self.carry_out(engine, Own::Nothing);
+            self.end_loose_unit(engine, None);
         }
     }
 
@@ -166,7 +230,7 @@ impl Local {
         let Self { world, effects, .. } = self;
         let keys = keys.iter().map(|key| &**key);
         remove_expired(engine, world, effects, held.view(), now, db, keys);
-        self.expiry.expired += self.effects.expired;
+        self.expiry.keys.expired += self.effects.expired;
         self.carry_out(engine, Own::Nothing);
         self.end_loose_unit(engine, None);
     }
@@ -180,7 +244,9 @@ impl Local {
             match self.acquire_with_waiters(engine, shards, || vec![key.clone()]) {
                 Err(_) => busy.push((db, key)),
                 Ok(mut held) => {
-                    self.expire_keys(engine, &mut held, db, now, &[key]);
+                    self.expire_keys(engine, &mut held, db, now, std::slice::from_ref(&key));
+                    self.serve_ready(engine, &mut held, now);
+                    self.expire_fields(engine, &mut held, db, now, &key);
                     self.serve_ready(engine, &mut held, now);
                     drop(held);
                     self.free(engine);
@@ -277,7 +343,20 @@ pub(crate) fn remove_expired<'a, 'k>(
     db: u16,
     keys: impl Iterator<Item = &'k [u8]>,
 ) -> usize {
-    let mut space = Space {
+    let mut space = space_of(engine, world, effects, shards, now, db);
+    keys.filter(|key| space.remove_expired(key)).count()
+}
+
+/// The keys of a database as they are seen when nobody looks them up.
+fn space_of<'a>(
+    engine: &Engine,
+    world: &World,
+    effects: &'a mut Effects,
+    shards: Shards<'a>,
+    now: Now,
+    db: u16,
+) -> Space<'a> {
+    Space {
         shards,
         db,
         seed: engine.seed,
@@ -288,6 +367,5 @@ pub(crate) fn remove_expired<'a, 'k>(
         lazy_expire: world.settings.lazy_expire,
         chance: now.monotonic_ns,
         effects,
-    };
-    keys.filter(|key| space.remove_expired(key)).count()
+    }
 }

@@ -623,6 +623,7 @@ impl Local {
             (&stats.dirty, effects.dirty),
             (&stats.expired, effects.expired),
             (&stats.evicted, effects.evicted),
+            (&stats.expired_fields, effects.expired_fields),
             (&stats.hits, effects.hits),
             (&stats.misses, effects.misses),
         ] {

@@ -209,3 +209,48 @@ fn those_who_wait_for_a_key_learn_that_it_expired() {
     let heard: Vec<String> = server.received(waiting).iter().map(render).collect();
     assert_eq!(heard, ["+gone"]);
 }
+
+#[test]
+fn a_cycle_deletes_expired_fields_and_the_hash_with_the_last() {
+    let mut server = Dispatcher::default();
+    for field in 0..1000 {
+        server.call(&format!("HSETEX h PX 1000 FIELDS 1 gone:{field} v"));
+        server.call(&format!("HSETEX all PX 1000 FIELDS 1 gone:{field} v"));
+    }
+    check_with(
+        &mut server,
+        "
+        > HSET h stays 1 moved 2 persisted 3
+        < :3
+        > HPEXPIRE h 1000 FIELDS 2 moved persisted
+        < [:1, :1]
+        > HPEXPIRE h 50000 FIELDS 1 moved
+        < [:1]
+        > HPERSIST h FIELDS 1 persisted
+        < [:1]
+        > RENAME all renamed
+        < +OK
+        ",
+    );
+    server.advance_ms(800);
+    expire_all(&mut server);
+    assert_eq!(render(&server.call("HLEN h")), ":1003");
+    server.advance_ms(200 + TICK_MS);
+    expire_all(&mut server);
+    check_with(
+        &mut server,
+        "
+        > HLEN h
+        < :3
+        > EXISTS renamed
+        < :0
+        > HGET h moved
+        < \"2\"
+        ",
+    );
+    server.advance_ms(50_000);
+    expire_all(&mut server);
+    assert_eq!(render(&server.call("HLEN h")), ":2");
+    let fields = server.engine().stats.sum(|thread| &thread.expired_fields);
+    assert_eq!(fields, 2001);
+}

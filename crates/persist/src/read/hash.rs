@@ -1,6 +1,9 @@
 //! Hashes, in every form.
 
-use store::{Hash, Listpack};
+use std::borrow::Cow;
+
+use store::ALL_LIVE;
+use store::{FieldExpiry, Hash, Listpack};
 
 use super::packed::{self, Groups, check_unpacked};
 use super::source::Source;
@@ -8,6 +11,7 @@ use super::string::{count, string, string_into};
 use super::value::{Scratch, Terms, blob};
 use super::zipmap;
 use crate::error::{Part, Reason};
+use crate::format::NO_DEADLINE;
 
 /// Whether fields come with deadlines.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,15 +36,25 @@ pub(super) fn fields<S: Source>(
     hash.expect(terms.tuning, count);
     for _ in 0..count {
         string_into(source, &mut scratch.unpacked, &mut scratch.field)?;
-        let value = string(source, &mut scratch.unpacked)?;
-        if !hash.set(terms.tuning, &scratch.field, &value.to_bytes()) {
+        let value = string(source, &mut scratch.unpacked)?.to_bytes();
+        let (value, expiry) = match deadlines {
+            Deadlines::None => (value, FieldExpiry::None),
+            Deadlines::Each => (Cow::Owned(value.into_owned()), expiry(source)?),
+        };
+        // What time it is does not matter: fields that have expired go when the hash is first looked at.
+        if !hash.set_at(terms.tuning, &scratch.field, &value, expiry, ALL_LIVE) {
             return Err(Reason::DuplicateField);
-        }
-        if deadlines == Deadlines::Each && i64::from_le_bytes(source.array()?) != -1 {
-            return Err(Reason::FieldExpiry);
         }
     }
     Ok(hash)
+}
+
+/// What stands behind a field and its value.
+fn expiry<S: Source>(source: &mut S) -> Result<FieldExpiry, Reason> {
+    Ok(match i64::from_le_bytes(source.array()?) {
+        NO_DEADLINE => FieldExpiry::None,
+        deadline_ms => FieldExpiry::At(deadline_ms),
+    })
 }
 
 /// A zipmap: Redis 2.4.

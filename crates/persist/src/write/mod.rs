@@ -10,4 +10,4 @@ pub use value::Collection;
 pub use writer::{Access, FileInfo, KeyFacts, RdbWriter, Replication};
 
 pub(crate) use encoder::Encoder;
-pub(crate) use value::write_typed;
+pub(crate) use value::{version_for, write_typed};

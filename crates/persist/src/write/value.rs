@@ -8,7 +8,7 @@ use store::{Hash, Item, List, ListNode, Object, Set, ValueRef, ZSet};
 
 use super::encoder::Encoder;
 use super::stream::write_stream;
-use crate::format::{RdbVersion, Type, container};
+use crate::format::{NO_DEADLINE, RdbVersion, Type, container};
 
 /// A collection that is handed over element by element, and how many elements it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Collection {
     ZSet(usize),
     /// A hash of so many fields.
     Hash(usize),
+    /// A hash of so many fields some of which have deadlines.
+    VolatileHash(usize),
 }
 
 impl Collection {
@@ -30,13 +32,18 @@ impl Collection {
             Self::Set(_) => Type::Set,
             Self::ZSet(_) => Type::ZSet2,
             Self::Hash(_) => Type::Hash,
+            Self::VolatileHash(_) => Type::Hash2,
         };
         kind as u8
     }
 
     fn count(self) -> usize {
         match self {
-            Self::List(count) | Self::Set(count) | Self::ZSet(count) | Self::Hash(count) => count,
+            Self::List(count)
+            | Self::Set(count)
+            | Self::ZSet(count)
+            | Self::Hash(count)
+            | Self::VolatileHash(count) => count,
         }
     }
 }
@@ -75,6 +82,7 @@ fn type_of(value: &ValueRef<'_, Object>, version: RdbVersion) -> Type {
         Object::ZSet(zset) if zset.listpack().is_some() => Type::ZSetListpack,
         Object::ZSet(_) => Type::ZSet2,
         Object::Hash(hash) if hash.listpack().is_some() => Type::HashListpack,
+        Object::Hash(hash) if hash.volatile() > 0 => Type::Hash2,
         Object::Hash(_) => Type::Hash,
         Object::Stream(_) if version >= RdbVersion::V11 => Type::StreamListpacks3,
         Object::Stream(_) => Type::StreamListpacks2,
@@ -115,12 +123,31 @@ fn write_hash<W: Write>(out: &mut Encoder<W>, hash: &Hash) -> io::Result<()> {
     if let Some(view) = hash.listpack() {
         return out.string(view.bytes());
     }
+    let volatile = hash.volatile() > 0;
     open(out, Collection::Hash(hash.len()))?;
-    for (field, value) in hash.iter() {
-        out.string(field)?;
-        out.string(value)?;
+    for pair in hash.table().into_iter().flat_map(|table| table.iter()) {
+        out.string(pair.field())?;
+        out.string(pair.value())?;
+        if volatile {
+            write_deadline(out, pair.expiry())?;
+        }
     }
     Ok(())
+}
+
+/// The lowest version that has the form of this value; `version` unless it has to be a higher one.
+pub(crate) fn version_for(value: &ValueRef<'_, Object>, version: RdbVersion) -> RdbVersion {
+    match value {
+        ValueRef::Boxed(Object::Hash(hash)) if hash.volatile() > 0 => RdbVersion::V80,
+        _ => version,
+    }
+}
+
+pub(super) fn write_deadline<W: Write>(
+    out: &mut Encoder<W>,
+    expiry: Option<i64>,
+) -> io::Result<()> {
+    out.bytes(&expiry.unwrap_or(NO_DEADLINE).to_le_bytes())
 }
 
 /// Writes what precedes the elements of a collection.

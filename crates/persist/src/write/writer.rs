@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use store::{Item, ListNode, Object, ValueRef};
 
 use super::encoder::{Compression, Encoder};
-use super::value::{Collection, open, write_node, write_scored, write_typed};
+use super::value::{Collection, open, write_deadline, write_node, write_scored, write_typed};
 use crate::crc64::Checksum;
 use crate::format::{RdbVersion, opcode};
 use crate::sanitize::Checksums;
@@ -67,7 +67,7 @@ pub enum Access {
 }
 
 impl<W: Write> RdbWriter<W> {
-    /// A file of this version, begun. With [`Checksums::Ignore`] it ends with 0 in the checksum's place.
+    /// A file of this version, begun. [`RdbVersion::V80`] is a must if a hash with volatile fields comes. With [`Checksums::Ignore`] it ends with 0 in the checksum's place.
     pub fn new(
         out: W,
         version: RdbVersion,
@@ -76,7 +76,7 @@ impl<W: Write> RdbWriter<W> {
     ) -> io::Result<Self> {
         let checksum = (checksums == Checksums::Verify).then(Checksum::new);
         let mut out = Encoder::new(out, compression, checksum);
-        out.bytes(format!("REDIS{:04}", version.number()).as_bytes())?;
+        out.bytes(version.magic().as_bytes())?;
         Ok(Self { out, version })
     }
 
@@ -160,6 +160,17 @@ impl<W: Write> RdbWriter<W> {
     pub fn field(&mut self, field: Item<'_>, value: Item<'_>) -> io::Result<()> {
         self.out.string(field)?;
         self.out.string(value)
+    }
+
+    /// A field of the hash with deadlines that was begun, with its own in Unix milliseconds if it has one.
+    pub fn volatile_field(
+        &mut self,
+        field: Item<'_>,
+        value: Item<'_>,
+        expiry: Option<i64>,
+    ) -> io::Result<()> {
+        self.field(field, value)?;
+        write_deadline(&mut self.out, expiry)
     }
 
     /// Bytes written so far, those that wait in the buffer included.

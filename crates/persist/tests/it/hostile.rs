@@ -2,6 +2,7 @@
 
 use persist::{Checksums, Compression, RdbVersion, Reason, Sanitize, Value};
 use proptest::prelude::*;
+use store::ALL_LIVE;
 use store::list::End;
 use store::stream::{Direction, Group, Keep, NewId, Pending, Precision, StreamId};
 use store::{Hash, Item, List, Object, Set, Stream, Tuning, ValueRef, ZSet};
@@ -35,10 +36,11 @@ fn exercise(object: &mut Object) {
             while zset.pop(End::Tail, |_, _| ()).is_some() {}
         }
         Object::Hash(hash) => {
-            assert_eq!(hash.iter().count(), len);
+            assert_eq!(hash.iter(ALL_LIVE).count(), len);
             hash.set(&tuning, b"new", b"value");
-            assert!(hash.random(&mut random).is_some());
-            hash.remove(b"new");
+            assert!(hash.random(&mut random, ALL_LIVE).is_some());
+            hash.remove(b"new", ALL_LIVE);
+            hash.expire(i64::MAX, usize::MAX, |_| ());
         }
         Object::Stream(stream) => exercise_stream(stream, &tuning),
     }

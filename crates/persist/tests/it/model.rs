@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use persist::{Checksums, RdbError, RdbItem, RdbReader, Sanitize, Value};
+use store::ALL_LIVE;
 use store::list::End;
 use store::stream::{Direction, StreamId, Totals};
 use store::{Object, Stream, Tuning};
@@ -15,6 +16,8 @@ pub(crate) enum Model {
     Set(BTreeSet<Vec<u8>>),
     ZSet(Vec<(Vec<u8>, f64)>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    /// Values with deadlines, of which there is one at least.
+    VolatileHash(BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>),
     Stream(StreamModel),
 }
 
@@ -65,8 +68,17 @@ impl Model {
                     .map(|(member, score)| (member.to_vec(), score))
                     .collect(),
             ),
+            Object::Hash(hash) if hash.volatile() > 0 => Self::VolatileHash(
+                hash.iter(ALL_LIVE)
+                    .map(|(field, value)| {
+                        let field = field.to_vec();
+                        let deadline = hash.deadline(&field, ALL_LIVE).unwrap();
+                        (field, (value.to_vec(), deadline))
+                    })
+                    .collect(),
+            ),
             Object::Hash(hash) => Self::Hash(
-                hash.iter()
+                hash.iter(ALL_LIVE)
                     .map(|(field, value)| (field.to_vec(), value.to_vec()))
                     .collect(),
             ),

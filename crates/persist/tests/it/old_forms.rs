@@ -251,8 +251,20 @@ fn hashes() {
     let lives = [0xff; 8];
     let fields = [&b"\x02\x01a\x01b"[..], &lives, b"\x01c\xc0\x0c", &lives].concat();
     assert_eq!(deep(22, &fields), Ok((expected, "listpack")));
-    let dies = [&b"\x01\x01a\x01b"[..], &1u64.to_le_bytes()].concat();
-    assert_eq!(deep(22, &dies), Err(Reason::FieldExpiry));
+    let dies = [
+        &b"\x02\x01a\x01b"[..],
+        &lives,
+        b"\x01c\x01d",
+        &5u64.to_le_bytes(),
+    ]
+    .concat();
+    let volatile = [("a", "b", None), ("c", "d", Some(5))]
+        .map(|(field, value, deadline)| (field.into(), (value.into(), deadline)));
+    assert_eq!(
+        deep(22, &dies),
+        Ok((Model::VolatileHash(volatile.into()), "hashtable"))
+    );
+    assert_eq!(deep(22, &dies[..20]), Err(Reason::EndOfInput));
 
     // What corrupt-dump of Redis' own suite calls "convert": it is found out when the hash leaves the packed form.
     let twice = b"\x17\x17\0\0\0\x04\0\x82a\0\x03\x82b\0\x03\x82a\0\x03\x82d\0\x03\xff";

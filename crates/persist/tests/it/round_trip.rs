@@ -5,9 +5,10 @@ use persist::{
     Replication, Sanitize,
 };
 use proptest::prelude::*;
+use store::ALL_LIVE;
 use store::list::End;
 use store::stream::{Group, Pending, StreamId};
-use store::{Hash, Item, List, Object, Set, Stream, Tuning, ValueRef, ZSet};
+use store::{FieldExpiry, Hash, Item, List, Object, Set, Stream, Tuning, ValueRef, ZSet};
 
 use crate::model::{Model, read, restored};
 
@@ -77,6 +78,19 @@ fn object() -> impl Strategy<Value = Object> {
             }
             Object::Hash(hash)
         }),
+        prop::collection::vec((bytes(), bytes(), 0..4_000_000_000_000_i64), 1..20).prop_map(
+            |fields| {
+                let mut hash = Hash::new();
+                for (field, value, deadline) in &fields {
+                    let expiry = match deadline % 3 {
+                        0 => FieldExpiry::None,
+                        _ => FieldExpiry::At(*deadline),
+                    };
+                    hash.set_at(&tuning(), field, value, expiry, 1_000);
+                }
+                Object::Hash(hash)
+            }
+        ),
         stream(),
     ]
 }
@@ -169,11 +183,20 @@ fn write_in_pieces(writer: &mut RdbWriter<Vec<u8>>, key: &[u8], object: &Object,
                 writer.scored(member, score).unwrap();
             }
         }
+        Object::Hash(hash) if hash.volatile() > 0 => {
+            writer
+                .begin(key, Collection::VolatileHash(hash.len()), facts)
+                .unwrap();
+            for pair in hash.table().unwrap().iter() {
+                let (field, value) = (Item::Bytes(pair.field()), Item::Bytes(pair.value()));
+                writer.volatile_field(field, value, pair.expiry()).unwrap();
+            }
+        }
         Object::Hash(hash) => {
             writer
                 .begin(key, Collection::Hash(hash.len()), facts)
                 .unwrap();
-            for (field, value) in hash.iter() {
+            for (field, value) in hash.iter(ALL_LIVE) {
                 writer.field(field, value).unwrap();
             }
         }
@@ -209,7 +232,9 @@ proptest! {
         checksums in prop_oneof![Just(Checksums::Verify), Just(Checksums::Ignore)],
         pieces in any::<bool>(),
     ) {
-        let mut writer = RdbWriter::new(Vec::new(), RdbVersion::V11, compression, checksums).unwrap();
+        let volatile = |object: &Object| matches!(object, Object::Hash(hash) if hash.volatile() > 0);
+        let version = RdbVersion::of(records.values().any(|(object, ..)| volatile(object)));
+        let mut writer = RdbWriter::new(Vec::new(), version, compression, checksums).unwrap();
         let mut selected = None;
         for ((db, key), (object, expiry, access)) in &records {
             if selected != Some(*db) {

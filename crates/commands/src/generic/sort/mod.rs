@@ -77,17 +77,27 @@ fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> Result<Reply, CommandError>
 /// Keys looked up as a reading command does, by whichever command.
 trait Lookups {
     fn read(&mut self, key: &[u8]) -> Option<&Entry<Object>>;
+    /// The time by which fields of hashes have expired or not.
+    fn field_now(&self) -> i64;
 }
 
 impl Lookups for ReadSpace<'_> {
     fn read(&mut self, key: &[u8]) -> Option<&Entry<Object>> {
         ReadSpace::read(self, key)
     }
+
+    fn field_now(&self) -> i64 {
+        ReadSpace::field_now(self)
+    }
 }
 
 impl Lookups for WriteSpace<'_> {
     fn read(&mut self, key: &[u8]) -> Option<&Entry<Object>> {
         WriteSpace::read(self, key)
+    }
+
+    fn field_now(&self) -> i64 {
+        WriteSpace::field_now(self)
     }
 }
 

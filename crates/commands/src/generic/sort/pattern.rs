@@ -62,13 +62,14 @@ impl<'a> Pattern<'a> {
             return take(itself.then_some(Item::Bytes(element)));
         };
         let key = [prefix, element, suffix].concat();
+        let now_ms = space.field_now();
         let Some(entry) = space.read(&key) else {
             return take(None);
         };
         take(match field {
             None => store::string_of(entry),
             Some(field) => match entry.value() {
-                ValueRef::Boxed(Object::Hash(hash)) => hash.get(field),
+                ValueRef::Boxed(Object::Hash(hash)) => hash.get(field, now_ms),
                 _ => None,
             },
         })

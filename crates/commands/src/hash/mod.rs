@@ -1,5 +1,12 @@
 //! Hash commands: arguments and replies. The structure itself is [`store::Hash`].
 
+mod expiry;
+mod with_expiry;
+
+use self::expiry::{
+    HEXPIRE, HEXPIREAT, HEXPIRETIME, HPERSIST, HPEXPIRE, HPEXPIREAT, HPEXPIRETIME, HPTTL, HTTL,
+};
+use self::with_expiry::{HGETDEL, HGETEX, HSETEX};
 use crate::draw::{Draw, portions};
 use crate::keys::{KeyFlags, KeySpec};
 use crate::{
@@ -8,27 +15,39 @@ use crate::{
 };
 use bytes::Bytes;
 use resp::number::LongDouble;
-use resp::{Proto, Writer};
+use resp::{Aggregate, Proto, Writer};
 use store::item::Spelling;
-use store::{Hash, Item};
+use store::{FieldExpiry, Hash, Item};
 
 /// The rows of this family, in documentation order.
 pub const COMMANDS: &[&DataCommand] = &[
     &HDEL,
     &HEXISTS,
+    &HEXPIRE,
+    &HEXPIREAT,
+    &HEXPIRETIME,
     &HGET,
     &HGETALL,
+    &HGETDEL,
+    &HGETEX,
     &HINCRBY,
     &HINCRBYFLOAT,
     &HKEYS,
     &HLEN,
     &HMGET,
     &HMSET,
+    &HPERSIST,
+    &HPEXPIRE,
+    &HPEXPIREAT,
+    &HPEXPIRETIME,
+    &HPTTL,
     &HRANDFIELD,
     &HSCAN,
     &HSET,
+    &HSETEX,
     &HSETNX,
     &HSTRLEN,
+    &HTTL,
     &HVALS,
 ];
 
@@ -48,7 +67,7 @@ const HDEL: DataCommand = DataCommand {
 };
 
 fn hdel(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let key = args.key()?;
+    let (key, now_ms) = (args.key()?, ctx.space.field_now());
     let Some(mut hash) = ctx.space.entry::<Hash>(key)?.existing() else {
         return Ok(Reply::Integer(0));
     };
@@ -56,7 +75,7 @@ fn hdel(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandErro
     let removed = args
         .rest()
         .iter()
-        .filter(|field| fields.remove(field))
+        .filter(|field| fields.remove(field, now_ms))
         .count();
     if removed > 0 {
         hash.commit("hdel", removed as u64);
@@ -80,9 +99,11 @@ const HEXISTS: DataCommand = DataCommand {
 };
 
 fn hexists(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let (key, field) = (args.key()?, args.bytes()?);
+    let (key, field, now_ms) = (args.key()?, args.bytes()?, ctx.space.field_now());
     let hash = ctx.space.value::<Hash>(key)?;
-    Ok(hash.is_some_and(|hash| hash.get(field).is_some()).into())
+    Ok(hash
+        .is_some_and(|hash| hash.get(field, now_ms).is_some())
+        .into())
 }
 
 const HGET: DataCommand = DataCommand {
@@ -101,15 +122,15 @@ const HGET: DataCommand = DataCommand {
 };
 
 fn hget(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let (key, field) = (args.key()?, args.bytes()?);
+    let (key, field, now_ms) = (args.key()?, args.bytes()?, ctx.space.field_now());
     let hash = ctx.space.value::<Hash>(key)?;
-    write_value(&mut ctx.out, hash, field);
+    write_value(&mut ctx.out, hash, field, now_ms);
     Ok(Reply::Written)
 }
 
 /// The value of a field, null where the field or the hash is missing.
-fn write_value(out: &mut Writer<'_>, hash: Option<&Hash>, field: &[u8]) {
-    match hash.and_then(|hash| hash.get(field)) {
+fn write_value(out: &mut Writer<'_>, hash: Option<&Hash>, field: &[u8], now_ms: i64) {
+    match hash.and_then(|hash| hash.get(field, now_ms)) {
         Some(value) => out.item(value),
         None => out.null(),
     }
@@ -131,17 +152,37 @@ const HGETALL: DataCommand = DataCommand {
 };
 
 fn hgetall(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let key = args.key()?;
+    let (key, now_ms) = (args.key()?, ctx.space.field_now());
     let Some(hash) = ctx.space.value::<Hash>(key)? else {
         ctx.out.map(0);
         return Ok(Reply::Written);
     };
-    ctx.out.map(hash.len());
-    hash.iter().for_each(|(field, value)| {
-        ctx.out.item(field);
-        ctx.out.item(value);
+    write_living(&mut ctx.out, Aggregate::Map, hash, now_ms, |out, pair| {
+        out.item(pair.0);
+        out.item(pair.1);
     });
     Ok(Reply::Written)
+}
+
+/// An aggregate with one element, or pair, of each field: how many there will be is known beforehand unless fields expire.
+fn write_living(
+    out: &mut Writer<'_>,
+    kind: Aggregate,
+    hash: &Hash,
+    now_ms: i64,
+    mut write: impl FnMut(&mut Writer<'_>, (Item<'_>, Item<'_>)),
+) {
+    if hash.volatile() == 0 {
+        out.open(kind, hash.len());
+        hash.iter(now_ms).for_each(|pair| write(out, pair));
+        return;
+    }
+    let (reply, mut shown) = (out.begin(), 0);
+    for pair in hash.iter(now_ms) {
+        write(out, pair);
+        shown += 1;
+    }
+    out.finish(reply, kind, shown);
 }
 
 const HINCRBY: DataCommand = DataCommand {
@@ -164,8 +205,9 @@ const HINCRBY: DataCommand = DataCommand {
 
 fn hincrby(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
     let (key, field, increment) = (args.key()?, args.bytes()?, args.int()?);
+    let now_ms = ctx.space.field_now();
     let mut hash = ctx.space.entry::<Hash>(key)?.or_default();
-    let value = match hash.get(field) {
+    let value = match hash.get(field, now_ms) {
         Some(value) => value.integer().ok_or(CommandError::HashNotInteger)?,
         None => 0,
     };
@@ -173,10 +215,12 @@ fn hincrby(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandE
         .checked_add(increment)
         .ok_or(CommandError::IncrementOverflow)?;
     let mut text = itoa::Buffer::new();
-    hash.set(
+    hash.set_at(
         &ctx.call.settings.tuning,
         field,
         text.format(sum).as_bytes(),
+        FieldExpiry::Keep,
+        now_ms,
     );
     hash.commit("hincrby", 1);
     Ok(Reply::Integer(sum))
@@ -206,8 +250,9 @@ fn hincrbyfloat(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, Com
     if !increment.is_finite() {
         return Err(CommandError::NotFinite);
     }
+    let now_ms = ctx.space.field_now();
     let mut hash = ctx.space.entry::<Hash>(key)?.or_default();
-    let value = match hash.get(field) {
+    let value = match hash.get(field, now_ms) {
         Some(value) => LongDouble::parse(value.as_bytes(&mut Spelling::default()))
             .ok_or(CommandError::HashNotFloat)?,
         None => LongDouble::from(0),
@@ -216,17 +261,20 @@ fn hincrbyfloat(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, Com
         .checked_add(increment)
         .ok_or(CommandError::IncrementNotFinite)?
         .to_text();
-    hash.set(&ctx.call.settings.tuning, field, &sum);
+    let volatile = hash.deadline(field, now_ms).flatten().is_some();
+    let tuning = &ctx.call.settings.tuning;
+    hash.set_at(tuning, field, &sum, FieldExpiry::Keep, now_ms);
     hash.commit("hincrbyfloat", 1);
     // The sum is logged, so that no replica has to come to the same digits by adding.
-    ctx.space.effects().log(|| {
-        let copy = Bytes::copy_from_slice;
-        [
-            Bytes::from_static(b"HSET"),
-            copy(key),
-            copy(field),
-            copy(&sum),
-        ]
+    ctx.effects().log_words(|| {
+        let command: &[&[u8]] = if volatile {
+            // HSET would take the deadline from the field.
+            &[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", field, &sum]
+        } else {
+            &[b"HSET", key, field, &sum]
+        };
+        let copies = command.iter().map(|word| Bytes::copy_from_slice(word));
+        copies.collect()
     });
     ctx.out.bulk(&sum);
     Ok(Reply::Written)
@@ -257,12 +305,13 @@ fn write_all(
     mut args: Args<'_>,
     part: for<'i> fn((Item<'i>, Item<'i>)) -> Item<'i>,
 ) -> Result<Reply, CommandError> {
-    let key = args.key()?;
+    let (key, now_ms) = (args.key()?, ctx.space.field_now());
     let Some(hash) = ctx.space.value::<Hash>(key)? else {
         return Ok(Reply::EmptyArray);
     };
-    ctx.out.array(hash.len());
-    hash.iter().for_each(|pair| ctx.out.item(part(pair)));
+    write_living(&mut ctx.out, Aggregate::Array, hash, now_ms, |out, pair| {
+        out.item(part(pair));
+    });
     Ok(Reply::Written)
 }
 
@@ -302,11 +351,11 @@ const HMGET: DataCommand = DataCommand {
 };
 
 fn hmget(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let (key, fields) = (args.key()?, args.rest());
+    let (key, fields, now_ms) = (args.key()?, args.rest(), ctx.space.field_now());
     let hash = ctx.space.value::<Hash>(key)?;
     ctx.out.array(fields.len());
     for field in fields {
-        write_value(&mut ctx.out, hash, field);
+        write_value(&mut ctx.out, hash, field, now_ms);
     }
     Ok(Reply::Written)
 }
@@ -369,9 +418,10 @@ enum Shown {
 }
 
 fn random_field(ctx: &mut ReadCtx<'_>, key: &[u8]) -> Result<Reply, CommandError> {
+    let now_ms = ctx.space.field_now();
     let rng = &mut *ctx.call.rng;
     let hash = ctx.space.value::<Hash>(key)?;
-    let Some((field, _)) = hash.and_then(|hash| hash.random(&mut || rng.next_u64())) else {
+    let Some((field, _)) = hash.and_then(|hash| hash.random(&mut || rng.next_u64(), now_ms)) else {
         return Ok(Reply::Nil);
     };
     ctx.out.item(field);
@@ -385,6 +435,7 @@ fn write_drawn(
     draw: Draw,
     shown: Shown,
 ) -> Result<Reply, CommandError> {
+    let now_ms = ctx.space.field_now();
     let Some(hash) = ctx.space.value::<Hash>(key)? else {
         return Ok(Reply::EmptyArray);
     };
@@ -395,25 +446,37 @@ fn write_drawn(
     let (out, rng) = (&mut ctx.out, &mut *ctx.call.rng);
     let random = &mut || rng.next_u64();
     let nested = out.proto == Proto::Resp3;
-    out.array(match shown {
-        Shown::Pairs if !nested => length * 2,
-        _ => length,
-    });
-    let mut show = |field: Item<'_>, value: Item<'_>| match shown {
-        Shown::Fields => out.item(field),
-        Shown::Pairs => {
-            if nested {
-                out.array(2);
-            }
-            out.item(field);
+    let values = if shown == Shown::Pairs && !nested {
+        2
+    } else {
+        1
+    };
+    // Where fields expire, fewer may come than are drawn.
+    let reply = if hash.volatile() > 0 {
+        Some(out.begin())
+    } else {
+        out.array(length * values);
+        None
+    };
+    let mut count = 0;
+    let mut show = |field: Item<'_>, value: Item<'_>| {
+        count += values;
+        if shown == Shown::Pairs && nested {
+            out.array(2);
+        }
+        out.item(field);
+        if shown == Shown::Pairs {
             out.item(value);
         }
     };
     match draw {
-        Draw::Distinct(count) => hash.sample(count, random, show),
+        Draw::Distinct(count) => hash.sample(count, random, now_ms, show),
         Draw::Repeated(count) => {
-            portions(count).for_each(|portion| hash.draw(portion, random, &mut show));
+            portions(count).for_each(|portion| hash.draw(portion, random, now_ms, &mut show));
         }
+    }
+    if let Some(reply) = reply {
+        out.finish(reply, Aggregate::Array, count);
     }
     Ok(Reply::Written)
 }
@@ -435,6 +498,7 @@ const HSCAN: DataCommand = DataCommand {
 
 fn hscan(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
     let (key, cursor) = (args.key()?, scan_cursor(args.bytes()?)?);
+    let now_ms = ctx.space.field_now();
     let Some(hash) = ctx.space.value::<Hash>(key)? else {
         let reply = ctx.out.begin();
         ctx.out.finish_scan(reply, 0, 0);
@@ -445,7 +509,7 @@ fn hscan(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandErro
         return Ok(Reply::Elsewhere);
     }
     let (reply, mut shown) = (ctx.out.begin(), 0);
-    let next = hash.scan(cursor, options.count, |field, value| {
+    let next = hash.scan(cursor, options.count, now_ms, |field, value| {
         if options.shows(field) {
             ctx.out.item(field);
             ctx.out.item(value);
@@ -485,12 +549,13 @@ fn set_fields(
     let (pairs, []) = words.as_chunks::<2>() else {
         return Err(CommandError::Arity(command.into()));
     };
+    let now_ms = ctx.space.field_now();
     let mut hash = ctx.space.entry::<Hash>(key)?.or_default();
     let (tuning, fields) = (&ctx.call.settings.tuning, &mut *hash);
     fields.prepare(tuning, words.iter().copied());
     let created = pairs
         .iter()
-        .filter(|[field, value]| fields.set(tuning, field, value))
+        .filter(|[field, value]| fields.set_at(tuning, field, value, FieldExpiry::None, now_ms))
         .count();
     hash.commit("hset", pairs.len() as u64);
     Ok(created)
@@ -513,11 +578,12 @@ const HSETNX: DataCommand = DataCommand {
 
 fn hsetnx(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
     let (key, field, value) = (args.key()?, args.bytes()?, args.bytes()?);
+    let (tuning, now_ms) = (&ctx.call.settings.tuning, ctx.space.field_now());
     let mut hash = ctx.space.entry::<Hash>(key)?.or_default();
-    if hash.get(field).is_some() {
+    if hash.get(field, now_ms).is_some() {
         return Ok(Reply::Integer(0));
     }
-    hash.set(&ctx.call.settings.tuning, field, value);
+    hash.set_at(tuning, field, value, FieldExpiry::None, now_ms);
     hash.commit("hset", 1);
     Ok(Reply::Integer(1))
 }
@@ -538,11 +604,11 @@ const HSTRLEN: DataCommand = DataCommand {
 };
 
 fn hstrlen(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let (key, field) = (args.key()?, args.bytes()?);
+    let (key, field, now_ms) = (args.key()?, args.bytes()?, ctx.space.field_now());
     let value = ctx
         .space
         .value::<Hash>(key)?
-        .and_then(|hash| hash.get(field));
+        .and_then(|hash| hash.get(field, now_ms));
     Ok(value.map_or(0, |value| value.len()).into())
 }
 

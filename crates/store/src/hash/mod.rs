@@ -1,7 +1,14 @@
 //! Hashes: a listpack of fields and values while small, a table of pairs above; never back, as in Redis 7.2.
+//!
+//! A field may have a deadline (Valkey 9). A hash with such a field is a table with an index of them, [`Expiring`]; a plain table again when the
+//! last one is gone. A field whose deadline has passed stays until it is overwritten or [`Hash::expire`] takes it, but nothing shows it: who reads
+//! says what time it is, and [`ALL_LIVE`] when every field is to be seen.
+
+mod expiring;
 
 use entry::Pair;
 
+use self::expiring::Expiring;
 use crate::dict::Dict;
 use crate::encoding::Encoding;
 use crate::item::{Item, Spelling};
@@ -20,7 +27,22 @@ pub struct Hash {
 enum Form {
     Packed(Listpack),
     Table(Box<Dict<Pair>>),
+    Expiring(Box<Expiring>),
 }
+
+/// What becomes of a field's deadline when its value is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldExpiry {
+    /// It loses any.
+    None,
+    /// It keeps the one it has, unless that has passed.
+    Keep,
+    /// It gets this one, in Unix milliseconds.
+    At(i64),
+}
+
+/// The time at which no deadline has passed.
+pub const ALL_LIVE: i64 = i64::MIN;
 
 impl Hash {
     /// A hash without fields.
@@ -42,11 +64,12 @@ impl Hash {
         hash
     }
 
-    /// Number of fields.
+    /// Number of fields, those included whose deadline has passed (`hashTypeLength`, Valkey 9).
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Packed(pack) => pack.len() / 2,
             Form::Table(dict) => dict.len(),
+            Form::Expiring(expiring) => expiring.dict.len(),
         }
     }
 
@@ -59,12 +82,12 @@ impl Hash {
     pub fn encoding(&self) -> Encoding {
         match &self.form {
             Form::Packed(_) => Encoding::Listpack,
-            Form::Table(_) => Encoding::Hashtable,
+            Form::Table(_) | Form::Expiring(_) => Encoding::Hashtable,
         }
     }
 
     /// The value of a field.
-    pub fn get(&self, field: &[u8]) -> Option<Item<'_>> {
+    pub fn get(&self, field: &[u8], now_ms: i64) -> Option<Item<'_>> {
         match &self.form {
             Form::Packed(pack) => {
                 let view = pack.view();
@@ -72,6 +95,34 @@ impl Hash {
                 view.item(value)
             }
             Form::Table(dict) => dict.find(field).map(|pair| Item::Bytes(pair.value())),
+            Form::Expiring(expiring) => {
+                let pair = expiring.find(field, now_ms)?;
+                Some(Item::Bytes(pair.value()))
+            }
+        }
+    }
+
+    /// The deadline of a field in Unix milliseconds, if it has one; `None` when there is no such field.
+    pub fn deadline(&self, field: &[u8], now_ms: i64) -> Option<Option<i64>> {
+        match &self.form {
+            Form::Expiring(expiring) => expiring.find(field, now_ms).map(Pair::expiry),
+            Form::Packed(_) | Form::Table(_) => self.get(field, now_ms).map(|_| None),
+        }
+    }
+
+    /// How many fields have a deadline.
+    pub fn volatile(&self) -> usize {
+        match &self.form {
+            Form::Expiring(expiring) => expiring.volatile(),
+            Form::Packed(_) | Form::Table(_) => 0,
+        }
+    }
+
+    /// When to look for expired fields, in Unix milliseconds: little later than the first deadline at most. `None` without deadlines.
+    pub fn next_due(&self) -> Option<i64> {
+        match &self.form {
+            Form::Expiring(expiring) => expiring.next_due(),
+            Form::Packed(_) | Form::Table(_) => None,
         }
     }
 
@@ -99,8 +150,28 @@ impl Hash {
         }
     }
 
-    /// Sets a field; true when it is new.
+    /// Sets a field, which loses its deadline; true when it is new.
     pub fn set(&mut self, tuning: &Tuning, field: &[u8], value: &[u8]) -> bool {
+        self.set_at(tuning, field, value, FieldExpiry::None, ALL_LIVE)
+    }
+
+    /// Sets a field and, as `expiry` says, its deadline; true when it is new, which it also is when the one that was there has expired.
+    pub fn set_at(
+        &mut self,
+        tuning: &Tuning,
+        field: &[u8],
+        value: &[u8],
+        expiry: FieldExpiry,
+        now_ms: i64,
+    ) -> bool {
+        if matches!(expiry, FieldExpiry::At(_)) {
+            self.become_expiring(tuning);
+        }
+        if let Form::Expiring(expiring) = &mut self.form {
+            let created = expiring.set(field, value, expiry, now_ms);
+            self.leave_expiring();
+            return created;
+        }
         if let Form::Packed(pack) = &self.form
             && (field.len().max(value.len()) > tuning.hash_max_listpack_value
                 || !pack.fits(field.len() + value.len()))
@@ -110,6 +181,7 @@ impl Hash {
         let created = match &mut self.form {
             Form::Packed(pack) => set_packed(pack, field, value),
             Form::Table(dict) => set_in_table(dict, field, value),
+            Form::Expiring(_) => false,
         };
         if created
             && matches!(self.form, Form::Packed(_))
@@ -120,45 +192,110 @@ impl Hash {
         created
     }
 
+    /// Sets the deadline of a field; whether it is there. The packed form, which has no room for deadlines, becomes a table.
+    pub fn expire_at(
+        &mut self,
+        tuning: &Tuning,
+        field: &[u8],
+        deadline_ms: i64,
+        now_ms: i64,
+    ) -> bool {
+        let found = self.deadline(field, now_ms).is_some();
+        if found {
+            let expiring = self.become_expiring(tuning);
+            expiring.set_expiry(field, Some(deadline_ms), now_ms);
+        }
+        found
+    }
+
+    /// Takes the deadline from a field; whether it had one.
+    pub fn persist(&mut self, field: &[u8], now_ms: i64) -> bool {
+        let Form::Expiring(expiring) = &mut self.form else {
+            return false;
+        };
+        let had = expiring
+            .find(field, now_ms)
+            .is_some_and(|pair| pair.expiry().is_some());
+        if had {
+            expiring.set_expiry(field, None, now_ms);
+            self.leave_expiring();
+        }
+        had
+    }
+
+    /// Looks at up to `budget` of the fields that are due, removes those whose deadline has passed, shows each to `removed`, and returns how many
+    /// there were. There may be more as long as [`Hash::next_due`] is in the past. Costs nothing for fields that are not due.
+    pub fn expire(&mut self, now_ms: i64, budget: usize, mut removed: impl FnMut(&[u8])) -> usize {
+        let Form::Expiring(expiring) = &mut self.form else {
+            return 0;
+        };
+        let count = expiring.expire(now_ms, budget, &mut removed);
+        self.leave_expiring();
+        count
+    }
+
+    /// When the index of hashes has to look at this one, if that is sooner than it was told before; told from then on.
+    pub(crate) fn announce(&mut self) -> Option<i64> {
+        match &mut self.form {
+            Form::Expiring(expiring) => expiring.announce(),
+            Form::Packed(_) | Form::Table(_) => None,
+        }
+    }
+
+    /// Lets the hash forget what it told the index of hashes: the record is used up, or belongs to another key.
+    pub(crate) fn forget_announced(&mut self) {
+        if let Form::Expiring(expiring) = &mut self.form {
+            expiring.forget_announced();
+        }
+    }
+
     /// Removes a field; whether it was there.
-    pub fn remove(&mut self, field: &[u8]) -> bool {
+    pub fn remove(&mut self, field: &[u8], now_ms: i64) -> bool {
         match &mut self.form {
             Form::Packed(pack) => {
                 let found = pack.view().find(field, 2, Place::FIRST);
                 found.is_some_and(|place| pack.remove(place, 2) > 0)
             }
             Form::Table(dict) => dict.remove(field).is_some(),
+            Form::Expiring(expiring) => {
+                let removed = expiring.remove(field, now_ms);
+                self.leave_expiring();
+                removed
+            }
         }
     }
 
     /// All fields and values.
-    pub fn iter(&self) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
-        let (packed, dict) = match &self.form {
-            Form::Packed(pack) => (Some(pack.view().pairs()), None),
-            Form::Table(dict) => (None, Some(dict.table.iter().map(items))),
+    pub fn iter(&self, now_ms: i64) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
+        let (packed, dict, expiring) = match &self.form {
+            Form::Packed(pack) => (Some(pack.view().pairs()), None, None),
+            Form::Table(dict) => (None, Some(dict.table.iter()), None),
+            Form::Expiring(expiring) => (None, None, Some(expiring.living(now_ms))),
         };
-        packed
-            .into_iter()
-            .flatten()
-            .chain(dict.into_iter().flatten())
+        let dict = dict.into_iter().flatten();
+        let pairs = dict.chain(expiring.into_iter().flatten()).map(items);
+        packed.into_iter().flatten().chain(pairs)
     }
 
-    /// One of the fields with its value, each as likely as another.
-    pub fn random(&self, random: Random<'_>) -> Option<(Item<'_>, Item<'_>)> {
+    /// One of the fields with its value, each as likely as another. `None` too when it met only expired ones in a hundred tries
+    /// (`hashTypeRandomElement`, Valkey 9).
+    pub fn random(&self, random: Random<'_>, now_ms: i64) -> Option<(Item<'_>, Item<'_>)> {
         match &self.form {
             Form::Packed(pack) => {
                 let view = pack.view();
                 pair_at(view, view.seek(2 * below(random, self.len()))?)
             }
             Form::Table(dict) => dict.table.random(random).map(items),
+            Form::Expiring(expiring) => expiring.random(random, now_ms).map(items),
         }
     }
 
-    /// Shows `count` fields with their values, each drawn from all: some may come again.
+    /// Shows `count` fields with their values, each drawn from all: some may come again. Fewer where most have expired.
     pub fn draw(
         &self,
         count: usize,
         random: Random<'_>,
+        now_ms: i64,
         mut visit: impl FnMut(Item<'_>, Item<'_>),
     ) {
         match &self.form {
@@ -170,6 +307,11 @@ impl Hash {
                     visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()));
                 }
             }
+            Form::Expiring(expiring) => {
+                for pair in (0..count).map_while(|_| expiring.random(random, now_ms)) {
+                    visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()));
+                }
+            }
         }
     }
 
@@ -178,6 +320,7 @@ impl Hash {
         &self,
         count: usize,
         random: Random<'_>,
+        now_ms: i64,
         mut visit: impl FnMut(Item<'_>, Item<'_>),
     ) {
         match &self.form {
@@ -185,6 +328,9 @@ impl Hash {
                 show(pack.view(), place, &mut visit)
             }),
             Form::Table(dict) => dict.sample(count, random, |pair| {
+                visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()))
+            }),
+            Form::Expiring(expiring) => expiring.sample(count, random, now_ms, |pair| {
                 visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()))
             }),
         }
@@ -195,6 +341,7 @@ impl Hash {
         &self,
         cursor: u64,
         count: usize,
+        now_ms: i64,
         mut visit: impl FnMut(Item<'_>, Item<'_>),
     ) -> u64 {
         match &self.form {
@@ -207,6 +354,11 @@ impl Hash {
             Form::Table(dict) => dict.scan(cursor, count, |pair| {
                 visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()))
             }),
+            Form::Expiring(expiring) => expiring.dict.scan(cursor, count, |pair| {
+                if expiring::lives(pair, now_ms) {
+                    visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()));
+                }
+            }),
         }
     }
 
@@ -215,6 +367,7 @@ impl Hash {
         match &self.form {
             Form::Packed(pack) => pack.heap_bytes(),
             Form::Table(dict) => dict.memory(samples, Pair::memory),
+            Form::Expiring(expiring) => expiring.memory(samples),
         }
     }
 
@@ -223,6 +376,7 @@ impl Hash {
         match &self.form {
             Form::Packed(_) => 1,
             Form::Table(dict) => dict.len(),
+            Form::Expiring(expiring) => expiring.dict.len(),
         }
     }
 
@@ -230,7 +384,7 @@ impl Hash {
     pub fn listpack(&self) -> Option<View<'_>> {
         match &self.form {
             Form::Packed(pack) => Some(pack.view()),
-            Form::Table(_) => None,
+            Form::Table(_) | Form::Expiring(_) => None,
         }
     }
 
@@ -239,6 +393,7 @@ impl Hash {
         match &self.form {
             Form::Packed(_) => None,
             Form::Table(dict) => Some(&dict.table),
+            Form::Expiring(expiring) => Some(&expiring.dict.table),
         }
     }
 
@@ -247,6 +402,7 @@ impl Hash {
         match &mut self.form {
             Form::Packed(_) => None,
             Form::Table(dict) => Some(&mut dict.table),
+            Form::Expiring(expiring) => Some(&mut expiring.dict.table),
         }
     }
 
@@ -261,6 +417,28 @@ impl Hash {
             dict.add(field, || Pair::new(field, value.as_bytes(&mut value_text)));
         }
         self.form = Form::Table(Box::new(dict));
+    }
+
+    /// The form in which fields have deadlines, though none has yet. [`Hash::leave_expiring`] follows where none may come.
+    fn become_expiring(&mut self, tuning: &Tuning) -> &mut Expiring {
+        self.become_table(tuning);
+        if let Form::Table(dict) = &mut self.form {
+            let dict = std::mem::replace(&mut **dict, Dict::new(tuning.seed));
+            self.form = Form::Expiring(Box::new(Expiring::new(dict)));
+        }
+        match &mut self.form {
+            Form::Expiring(expiring) => expiring,
+            Form::Packed(_) | Form::Table(_) => unreachable!("the form was just made this one"),
+        }
+    }
+
+    /// Becomes a plain table when no field has a deadline any more.
+    fn leave_expiring(&mut self) {
+        if let Form::Expiring(expiring) = &mut self.form
+            && expiring.volatile() == 0
+        {
+            self.form = Form::Table(Box::new(expiring.take_dict()));
+        }
     }
 }
 
@@ -312,118 +490,4 @@ fn show(view: View<'_>, place: Place, visit: &mut impl FnMut(Item<'_>, Item<'_>)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::testing::{element, random, requested};
-
-    fn tuning() -> Tuning {
-        Tuning {
-            hash_max_listpack_entries: 8,
-            hash_max_listpack_value: 12,
-            ..Tuning::default()
-        }
-    }
-
-    fn agrees(hash: &Hash, model: &HashMap<Vec<u8>, Vec<u8>>, seed: u64) {
-        let mut random = random(seed);
-        let known = |field: Item<'_>, value: Item<'_>| {
-            model
-                .get(&field.to_vec())
-                .is_some_and(|other| value == other[..])
-        };
-        assert_eq!(hash.len(), model.len());
-        assert!(
-            hash.iter().count() == model.len()
-                && hash.iter().all(|(field, value)| known(field, value))
-        );
-        assert_eq!(hash.random(&mut random).is_some(), !model.is_empty());
-        let mut count = 0;
-        hash.draw(5, &mut random, |field, value| {
-            count += usize::from(known(field, value))
-        });
-        assert_eq!(count, if model.is_empty() { 0 } else { 5 });
-        for wanted in [0, 1, model.len() / 4, model.len(), model.len() + 3] {
-            let mut seen = std::collections::HashSet::new();
-            hash.sample(wanted, &mut random, |field, value| {
-                assert!(known(field, value) && seen.insert(field.to_vec()))
-            });
-            assert_eq!(seen.len(), wanted.min(model.len()));
-        }
-        let (mut cursor, mut seen) = (0, HashMap::new());
-        loop {
-            cursor = hash.scan(cursor, 3, |field, value| {
-                assert!(seen.insert(field.to_vec(), value.to_vec()).is_none())
-            });
-            assert!(cursor < 1 << 53);
-            if cursor == 0 {
-                break;
-            }
-        }
-        assert_eq!(&seen, model);
-    }
-
-    proptest! {
-        #[test]
-        fn a_hash_is_a_map(steps in prop::collection::vec((0u8..4, element(), element()), 0..120), seed in any::<u64>()) {
-            let (tuning, mut hash, mut model) = (tuning(), Hash::new(), HashMap::new());
-            for (step, field, value) in steps {
-                if step == 0 {
-                    prop_assert_eq!(hash.remove(&field), model.remove(&field).is_some());
-                } else {
-                    prop_assert_eq!(hash.set(&tuning, &field, &value), model.insert(field.clone(), value).is_none());
-                }
-                prop_assert_eq!(hash.get(&field).map(|value| value.to_vec()), model.get(&field).cloned());
-            }
-            agrees(&hash, &model, seed);
-            agrees(&hash.clone(), &model, seed);
-        }
-    }
-
-    #[test]
-    fn the_table_comes_where_redis_makes_it() {
-        let tuning = tuning();
-        let mut hash = Hash::new();
-        for index in 0..8 {
-            hash.set(&tuning, format!("field{index}").as_bytes(), b"123456789012");
-        }
-        assert_eq!(hash.encoding(), Encoding::Listpack);
-        hash.set(&tuning, b"field0", b"12");
-        assert_eq!(hash.encoding(), Encoding::Listpack);
-        let mut longer = hash.clone();
-        longer.set(&tuning, b"field0", b"1234567890123");
-        assert_eq!(longer.encoding(), Encoding::Hashtable);
-        hash.set(&tuning, b"field8", b"");
-        assert_eq!(hash.encoding(), Encoding::Hashtable);
-        (0..9).for_each(|index| assert!(hash.remove(format!("field{index}").as_bytes())));
-        assert_eq!((hash.len(), hash.encoding()), (0, Encoding::Hashtable));
-
-        // Eighteen arguments are expected to be nine fields, even if all are one.
-        let mut hash = Hash::new();
-        hash.prepare(&tuning, [&b"a"[..]; 16].into_iter());
-        assert_eq!(hash.encoding(), Encoding::Listpack);
-        hash.prepare(&tuning, [&b"a"[..]; 18].into_iter());
-        assert_eq!(hash.encoding(), Encoding::Hashtable);
-    }
-
-    #[test]
-    fn a_field_takes_fewer_than_62_bytes() {
-        let tuning = Tuning::default();
-        let mut hash = Hash::new();
-        for index in 0..100_000 {
-            hash.set(
-                &tuning,
-                format!("field:{index:09}").as_bytes(),
-                format!("value:{index:09}").as_bytes(),
-            );
-        }
-        let Form::Table(dict) = &hash.form else {
-            panic!("100,000 fields are packed")
-        };
-        let each = requested(dict, Pair::memory);
-        assert!(each < 62.0, "{each}");
-    }
-}
+mod tests;
