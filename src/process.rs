@@ -305,3 +305,10 @@ pub(crate) fn words(error: &io::Error) -> String {
         None => error.to_string(),
     }
 }
+
+/// Bytes of the machine's main memory; as many as can be when the system does not say.
+pub(crate) fn main_memory() -> usize {
+    nix::sys::sysinfo::sysinfo().map_or(usize::MAX, |system| {
+        usize::try_from(system.ram_total()).unwrap_or(usize::MAX)
+    })
+}

@@ -23,6 +23,7 @@ use tracing::{info, trace};
 use crate::net::connection::Parked;
 use crate::net::lane::Lanes;
 use crate::net::worker::WorkerHandle;
+use crate::process;
 use crate::server::Server;
 
 /// What every thread of the network side shares.
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     complaints: DashMap<Complaint, i64>,
     /// Refused peers that are told why at a time; more are just closed.
     farewells: Arc<Semaphore>,
+    /// Bytes in use from which on memory is scarce.
+    scarce_from: usize,
 }
 
 /// What the log says once in a while, not once a connection.
@@ -78,7 +81,13 @@ impl Shared {
             last_spread: AtomicUsize::new(0),
             complaints: DashMap::new(),
             farewells: Arc::new(Semaphore::new(FAREWELLS_MAX)),
+            scarce_from: process::main_memory() / 2,
         }
+    }
+
+    /// Whether so much of the machine's memory is in use that peers who do not read must wait.
+    pub(crate) fn is_memory_scarce(&self) -> bool {
+        alloc::used_memory() > self.scarce_from
     }
 
     /// Unix milliseconds, a tick of cron late at most.

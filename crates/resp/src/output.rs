@@ -23,6 +23,8 @@ pub struct Output {
     shared: VecDeque<Shared>,
     /// Bytes in `shared`.
     shared_len: usize,
+    /// Bytes from which on nothing more is taken, see [`Output::set_max`]; 0 for no limit.
+    max: usize,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,29 @@ impl Output {
     /// From this length on a value goes by reference: below it a copy is cheaper than one more slice to send.
     pub const SHARED_MIN: usize = 16 * 1024;
 
+    /// An output that takes about so many bytes.
+    #[must_use]
+    pub fn bounded(max: usize) -> Self {
+        Self {
+            max,
+            ..Self::default()
+        }
+    }
+
+    /// Bounds what may wait to be sent; 0 for no limit. Once so many bytes wait the output is full: what would need more
+    /// memory is dropped, so what is in a full output must not be sent. It stays full until it is cleared.
+    pub fn set_max(&mut self, max: usize) {
+        if !self.is_full() {
+            self.max = max;
+        }
+    }
+
+    /// Whether as many bytes wait as may. What produces output without end looks at this from time to time.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.max > 0 && self.len() >= self.max
+    }
+
     /// Bytes not yet sent.
     #[inline]
     pub fn len(&self) -> usize {
@@ -70,7 +95,19 @@ impl Output {
     /// Appends a copy of `bytes`.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        self.own.extend_from_slice(bytes);
+        if bytes.len() <= self.own.capacity() - self.own.len() || self.grow(bytes.len()) {
+            self.own.extend_from_slice(bytes);
+        }
+    }
+
+    /// Makes room for more bytes unless the output is full; whether there is room now.
+    #[cold]
+    fn grow(&mut self, additional: usize) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        self.own.reserve(additional);
+        true
     }
 
     /// Appends `bytes`, by reference if they are long.
@@ -85,7 +122,7 @@ impl Output {
 
     /// Appends `bytes` by reference, however short they are.
     pub fn push_shared(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
+        if !bytes.is_empty() && !self.is_full() {
             self.shared_len += bytes.len();
             self.shared.push_back(Shared {
                 at: self.own.len(),
@@ -111,6 +148,9 @@ impl Output {
     /// Appends the first `used` bytes of `block`: one copy of known size, which is cheaper than one of a variable few bytes.
     #[inline]
     pub(crate) fn push_block<const N: usize>(&mut self, block: &[u8; N], used: usize) {
+        if N > self.own.capacity() - self.own.len() && !self.grow(N) {
+            return;
+        }
         let end = self.own.len() + used.min(N);
         self.own.extend_from_slice(block);
         self.own.truncate(end);
@@ -119,7 +159,9 @@ impl Output {
     /// Makes room for `additional` more bytes to be copied in.
     #[inline]
     pub(crate) fn reserve(&mut self, additional: usize) {
-        self.own.reserve(additional);
+        if additional > self.own.capacity() - self.own.len() {
+            self.grow(additional);
+        }
     }
 
     /// A copy of all that has not been sent, in one piece.
@@ -151,12 +193,15 @@ impl Output {
             at: self.own.len(),
             shared: self.shared.len(),
         };
-        self.own.extend_from_slice(&[0; DEFERRED_ROOM]);
+        self.push(&[0; DEFERRED_ROOM]);
         deferred
     }
 
     /// Puts `header` where `deferred` was begun. A header longer than that of a single digit moves what follows it.
     pub(crate) fn finish(&mut self, deferred: Deferred, header: &[u8]) {
+        if self.is_full() {
+            return;
+        }
         let Deferred { at, shared } = deferred;
         let room = at..(at + DEFERRED_ROOM).min(self.own.len());
         if let Some(room) = self
@@ -241,7 +286,7 @@ impl Output {
     /// Gives back all memory if there is nothing to send; for connections that have been idle.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self::default();
+            *self = Self::bounded(self.max);
         }
     }
 
@@ -336,6 +381,24 @@ mod tests {
         output.push(b"gone");
         output.truncate(mark);
         assert_eq!(content(&output), b"kepttoo");
+    }
+
+    #[test]
+    fn a_full_output_takes_no_more_memory() {
+        let mut output = Output::bounded(1000);
+        let mut writer = crate::Writer::new(&mut output, crate::Proto::Resp3);
+        let outer = writer.begin();
+        for _ in 0..100_000 {
+            let inner = writer.begin();
+            writer.bulk(b"value");
+            writer.bulk_bytes(&Bytes::from(vec![b'x'; Output::SHARED_MIN]));
+            writer.finish(inner, crate::Aggregate::Array, 2);
+        }
+        writer.finish(outer, crate::Aggregate::Array, 100_000);
+        assert!(output.is_full());
+        assert!(output.memory() < 4 * Output::SHARED_MIN);
+        output.clear();
+        assert!(!output.is_full());
     }
 
     #[derive(Debug, Clone)]

@@ -57,6 +57,12 @@ impl<'a> Writer<'a> {
         self.proto
     }
 
+    /// Whether the output takes no more, see [`Output::set_max`]: who writes without end stops then.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
     /// `+text`. The text must hold no line end.
     #[inline]
     pub fn simple(&mut self, text: &[u8]) {

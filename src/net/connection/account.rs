@@ -20,6 +20,9 @@ pub(super) const OUTPUT_FLUSH: usize = 256 * 1024;
 /// Output that is not counted against `client-output-buffer-limit`: Redis' fixed reply buffer.
 const OUTPUT_FREE: usize = 16 * 1024;
 
+/// Output beyond that is counted in blocks of this size, begun ones as a whole: those in which Redis keeps it.
+const OUTPUT_BLOCK: u64 = 20 * 1024;
+
 /// Milliseconds after which the buffers of an idle connection are given back.
 pub(crate) const BUFFERS_KEPT_MS: i64 = 2000;
 
@@ -110,6 +113,7 @@ impl State {
     pub(super) fn is_over_output_limit(&mut self, shared: &Shared, now_ms: i64) -> bool {
         let bounds = self.output_bounds(shared);
         let used = self.session.out.len().saturating_sub(OUTPUT_FREE) as u64;
+        let used = used.next_multiple_of(OUTPUT_BLOCK);
         let over = |limit: u64| limit > 0 && used >= limit;
         let is_over_soft = over(bounds.soft.load(Relaxed));
         let since = self
@@ -119,7 +123,8 @@ impl State {
         self.over_soft_since_ms = since;
         let soft_ms = i64::try_from(bounds.soft_ms.load(Relaxed)).unwrap_or(i64::MAX);
         let too_long = since.is_some_and(|since| now_ms - since > soft_ms);
-        if !too_long && !over(bounds.hard.load(Relaxed)) {
+        let is_full = self.session.out.is_full();
+        if !too_long && !is_full && !over(bounds.hard.load(Relaxed)) {
             return false;
         }
         self.say_over_output_limit(shared);
@@ -175,8 +180,23 @@ impl State {
 pub(super) fn watermark(bounds: &OutputBounds) -> usize {
     [&bounds.hard, &bounds.soft]
         .into_iter()
-        .map(|limit| limit.load(Relaxed))
+        .map(|limit| bytes_allowed(limit.load(Relaxed)))
         .filter(|limit| *limit > 0)
-        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
         .fold(OUTPUT_FLUSH, usize::min)
+}
+
+/// The bytes of output at which a limit is reached; 0 for no limit.
+fn bytes_allowed(limit: u64) -> usize {
+    let Some(below) = limit.checked_sub(1) else {
+        return 0;
+    };
+    let blocks = usize::try_from(below / OUTPUT_BLOCK * OUTPUT_BLOCK).unwrap_or(usize::MAX);
+    blocks.saturating_add(OUTPUT_FREE + 1)
+}
+
+impl OutputBounds {
+    /// The bytes of output that are never exceeded, whatever a call answers; 0 for no limit.
+    pub(super) fn output_max(&self) -> usize {
+        bytes_allowed(self.hard.load(Relaxed))
+    }
 }

@@ -95,7 +95,7 @@ enum Ending {
 
 /// A partial request up to this length is completed in the worker's scratch.
 const CARRY_MAX: usize = 16 * 1024;
-/// Output of a peer that does not read above which no more requests of it are read.
+/// Output of a peer that does not read above which no more requests of it are read when memory is scarce.
 const OUTPUT_STOP: usize = 16 << 20;
 
 impl Parked {
@@ -213,7 +213,12 @@ impl Connection {
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Turn::End(Ending::Failed(error)));
                 }
-                Poll::Pending if left > OUTPUT_STOP && turn.is_none() => return Poll::Pending,
+                // A peer may send a long pipeline before it reads anything: to wait for it to read would be to wait for ever.
+                Poll::Pending
+                    if left > OUTPUT_STOP && turn.is_none() && shared.is_memory_scarce() =>
+                {
+                    return Poll::Pending;
+                }
                 _ => {}
             }
             if let Some(turn) = turn.take() {

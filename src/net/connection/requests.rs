@@ -179,7 +179,9 @@ impl State {
     ) -> (usize, Stop) {
         let limits = &shared.server.limits;
         let bulk_max = limits.bulk_max.load(Relaxed);
-        let output_max = watermark(self.output_bounds(shared));
+        let bounds = self.output_bounds(shared);
+        let output_max = watermark(bounds);
+        self.session.out.set_max(bounds.output_max());
         self.session
             .client
             .shown
@@ -227,6 +229,8 @@ impl State {
                 step => break Stop::Step(step),
             }
             requests += 1 + length / REQUEST_WEIGHT;
+            let latest_ns = executor.latest().monotonic_ns;
+            let started_ns = *self.turn_started_ns.get_or_insert(latest_ns);
             let out_len = self.session.out.len();
             if out_len >= look_from {
                 if watches_each {
@@ -242,8 +246,6 @@ impl State {
                 }
             }
             out_before = out_len;
-            let latest_ns = executor.latest().monotonic_ns;
-            let started_ns = *self.turn_started_ns.get_or_insert(latest_ns);
             if requests >= BATCH_REQUESTS || latest_ns.saturating_sub(started_ns) > BATCH_NS {
                 break Stop::Budget;
             }
@@ -296,9 +298,14 @@ impl State {
                 None
             }
             Stop::Budget => Some(Turn::Yield),
-            Stop::Output => self
-                .is_over_output_limit(shared, last_ms)
-                .then_some(Turn::End(Ending::Killed)),
+            Stop::Output if self.is_over_output_limit(shared, last_ms) => {
+                Some(Turn::End(Ending::Killed))
+            }
+            Stop::Output => {
+                let latest_ns = worker.executor.latest().monotonic_ns;
+                let started_ns = self.turn_started_ns.unwrap_or(latest_ns);
+                (latest_ns.saturating_sub(started_ns) > BATCH_NS).then_some(Turn::Yield)
+            }
             Stop::Violation(violation) => {
                 self.refuse(violation, shared);
                 Some(Turn::End(Ending::AfterReply))

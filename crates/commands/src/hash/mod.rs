@@ -459,7 +459,7 @@ fn write_drawn(
         None
     };
     let mut count = 0;
-    let mut show = |field: Item<'_>, value: Item<'_>| {
+    let mut show = |out: &mut Writer<'_>, field: Item<'_>, value: Item<'_>| {
         count += values;
         if shown == Shown::Pairs && nested {
             out.array(2);
@@ -470,9 +470,18 @@ fn write_drawn(
         }
     };
     match draw {
-        Draw::Distinct(count) => hash.sample(count, random, now_ms, show),
+        Draw::Distinct(count) => hash.sample(count, random, now_ms, |field, value| {
+            show(out, field, value)
+        }),
         Draw::Repeated(count) => {
-            portions(count).for_each(|portion| hash.draw(portion, random, now_ms, &mut show));
+            for portion in portions(count) {
+                if out.is_full() {
+                    break;
+                }
+                hash.draw(portion, random, now_ms, |field, value| {
+                    show(out, field, value)
+                });
+            }
         }
     }
     if let Some(reply) = reply {

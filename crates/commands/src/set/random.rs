@@ -163,7 +163,12 @@ fn srandmember(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, Comma
     match draw {
         Draw::Distinct(count) => set.sample(count, random, |member| out.item(member)),
         Draw::Repeated(count) => {
-            portions(count).for_each(|portion| set.draw(portion, random, |member| out.item(member)))
+            for portion in portions(count) {
+                if out.is_full() {
+                    break;
+                }
+                set.draw(portion, random, |member| out.item(member));
+            }
         }
     }
     Ok(Reply::Written)

@@ -1,6 +1,7 @@
 //! Members drawn at random.
 
 use super::scores::Scores;
+use crate::draw::portions;
 use crate::keys::{KeyFlags, KeySpec};
 use crate::{
     Args, Arity, Categories, CommandError, DataCommand, Flags, Group, Handler, ReadCtx, Reply,
@@ -73,9 +74,14 @@ fn several(
     let (rng, out) = (&mut ctx.call.rng, &mut ctx.out);
     scores.open(out, shown);
     if count < 0 {
-        zset.draw(shown, &mut || rng.next_u64(), |member, score| {
-            scores.member(out, member, score);
-        });
+        for portion in portions(shown) {
+            if out.is_full() {
+                break;
+            }
+            zset.draw(portion, &mut || rng.next_u64(), |member, score| {
+                scores.member(out, member, score);
+            });
+        }
     } else if shown == size {
         zset.iter()
             .for_each(|(member, score)| scores.member(out, member, score));

@@ -147,6 +147,9 @@ enum Hindrance {
     TooLong,
 }
 
+/// Bytes that are kept of what a client does not want to hear.
+const MUTED_MAX: usize = 64 * 1024;
+
 /// Elements of a call's keys above which a linear command leaves the worker.
 const LANE_ELEMENTS: usize = 50_000;
 
@@ -170,7 +173,7 @@ impl Executor {
             slow: SmallVec::new(),
             batch_start: 0,
             latest: engine.host.now(),
-            muted: Output::default(),
+            muted: Output::bounded(MUTED_MAX),
             late: None,
         };
         Self { engine, local }
