@@ -73,25 +73,24 @@ pub fn memory(client: &Client) -> u64 {
     SESSION + parts.iter().map(|part| part.load(Relaxed)).sum::<u64>()
 }
 
-fn flags(client: &Client) -> String {
+/// The letters of a client's `flags`; `N` for none.
+pub(crate) fn flags(client: &Client) -> String {
+    let has = |bit| client.has_flag(bit);
     let letters = [
-        (flag::MONITOR, 'O'),
-        (flag::PUBSUB, 'P'),
-        (flag::MULTI, 'x'),
-        (flag::BLOCKED, 'b'),
-        (flag::DIRTY, 'd'),
-        (flag::CLOSING, 'c'),
-        (flag::NO_EVICT, 'e'),
-        (flag::NO_TOUCH, 'T'),
+        (has(flag::MONITOR), 'O'),
+        (has(flag::REPLICA), 'S'),
+        (has(flag::PRIMARY), 'M'),
+        (has(flag::PUBSUB), 'P'),
+        (has(flag::MULTI), 'x'),
+        (has(flag::BLOCKED), 'b'),
+        (has(flag::DIRTY), 'd'),
+        (has(flag::CLOSING), 'c'),
+        (client.peer.unix, 'U'),
+        (has(flag::NO_EVICT), 'e'),
+        (has(flag::NO_TOUCH), 'T'),
     ];
-    let mut flags: String = letters
-        .iter()
-        .filter(|(bit, _)| client.has_flag(*bit))
-        .map(|(_, letter)| letter)
-        .collect();
-    if client.peer.unix {
-        flags.push('U');
-    }
+    let there = letters.into_iter().filter(|(is_there, _)| *is_there);
+    let mut flags: String = there.map(|(_, letter)| letter).collect();
     if flags.is_empty() {
         flags.push('N');
     }

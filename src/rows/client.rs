@@ -1,11 +1,14 @@
 //! CLIENT: what connections are called, who they are, and how they are ended, paused and silenced.
 
+mod filter;
+
 use std::sync::Arc;
 
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use engine::clients::{Client, Names, flag};
 use engine::{EngineCommand, Flow, Handler, Parting, Pause, PauseScope, ReplyMode, SessionCtx};
 
+use self::filter::{ClientFilter, Purpose};
 use super::error::RowError;
 use super::help;
 use crate::client_info;
@@ -25,6 +28,7 @@ const CLIENT: EngineCommand = EngineCommand {
     categories: Categories::empty(),
     tips: &[],
     subcommands: &[
+        &CLIENT_CAPA,
         &CLIENT_GETNAME,
         &CLIENT_GETREDIR,
         &CLIENT_HELP,
@@ -44,6 +48,33 @@ const CLIENT: EngineCommand = EngineCommand {
     ],
     handler: Handler::Container,
 };
+
+const CLIENT_CAPA: EngineCommand = EngineCommand {
+    name: "capa",
+    group: Group::Connection,
+    since: "8.0.0",
+    summary: "Says what the client can do.",
+    complexity: "O(1)",
+    arity: Arity::AtLeast(3),
+    keys: &[],
+    flags: Flags::ALLOW_BUSY
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(client_capa),
+};
+
+/// Capabilities that are not known are passed over (Valkey 8.0).
+fn client_capa(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let mut words = args.rest().iter();
+    if words.any(|word| word.eq_ignore_ascii_case(b"REDIRECT")) {
+        ctx.session.client.set_flag(flag::REDIRECT, true);
+    }
+    Ok(Reply::Ok.into())
+}
 
 const CLIENT_GETNAME: EngineCommand = EngineCommand {
     name: "getname",
@@ -111,6 +142,13 @@ fn client_help(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, Comman
 }
 
 const HELP: help::Lines = &[
+    (
+        "CAPA <option> [<option> ...]",
+        &[
+            "Say what this client can do:",
+            "* REDIRECT: follow a redirection to another server.",
+        ],
+    ),
     ("GETNAME", &["The name of this connection."]),
     (
         "GETREDIR",
@@ -123,16 +161,20 @@ const HELP: help::Lines = &[
         "KILL <option> <value> [<option> <value> [...]]",
         &[
             "End every connection to which all of the options apply:",
-            "* ADDR (<ip:port>|<unixsocket>:0)",
-            "  Its remote address.",
-            "* LADDR (<ip:port>|<unixsocket>:0)",
-            "  Its local address.",
+            "* ID <clientid> [<clientid> ...]",
+            "  It is one of these.",
             "* TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
             "  Its kind.",
-            "* USER <username>",
-            "  Its user.",
-            "* ID <clientid>",
-            "  Its id.",
+            "* ADDR (<ip:port>|<unixsocket>:0), LADDR, IP <ip>",
+            "  Its remote address, its local address, its remote address without the port.",
+            "* USER <username>, NAME <name>, LIB-NAME <name>, LIB-VER <version>",
+            "  Its user, its name, its library and the version of that.",
+            "* FLAGS <flags>, CAPA <capa>, DB <db>",
+            "  It has all of these flags or capabilities; it uses this database.",
+            "* NOT-<option> <value>",
+            "  One of the options above does not apply.",
+            "* MAXAGE <seconds>, IDLE <seconds>",
+            "  It is so old, or idle for so long, at least.",
             "* SKIPME (YES|NO)",
             "  Whether this connection is spared (default: yes).",
         ],
@@ -140,11 +182,8 @@ const HELP: help::Lines = &[
     (
         "LIST [options ...]",
         &[
-            "A line for each connection. Options:",
-            "* TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
-            "  Only those of this kind.",
-            "* ID <clientid> [<clientid> [...]]",
-            "  Only these.",
+            "A line for each connection. Options are those of KILL; this connection is listed",
+            "unless SKIPME says otherwise.",
         ],
     ),
     (
@@ -242,16 +281,16 @@ const CLIENT_KILL: EngineCommand = EngineCommand {
 
 fn client_kill(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
     let (filter, old_form) = match args.peek_all() {
-        [address] => (KillFilter::by_address(address), true),
-        _ => (KillFilter::parse(args)?, false),
+        [address] => (ClientFilter::by_address(address), true),
+        _ => (parse_filter(ctx, args, Purpose::Kill)?, false),
     };
-    let own = ctx.session.client.id;
+    let (own, now_ms) = (ctx.session.client.id, ctx.now.ms());
     let doomed: Vec<_> = ctx
         .engine
         .clients
         .all()
         .into_iter()
-        .filter(|client| filter.matches(client, own))
+        .filter(|client| filter.matches(client, own, now_ms))
         .collect();
     doomed
         .iter()
@@ -266,109 +305,6 @@ fn client_kill(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, Command
         Ok(Flow::Close(reply))
     } else {
         Ok(reply.into())
-    }
-}
-
-/// Which connections CLIENT KILL ends: those to which every given option applies.
-#[derive(Debug, Default)]
-struct KillFilter {
-    id: Option<u64>,
-    kind: Option<ClientKind>,
-    addr: Option<Box<[u8]>>,
-    laddr: Option<Box<[u8]>>,
-    user: Option<Box<[u8]>>,
-    spares_caller: bool,
-}
-
-impl KillFilter {
-    /// The old form, with which a client can end itself.
-    fn by_address(address: &[u8]) -> Self {
-        Self {
-            addr: Some(address.into()),
-            ..Self::default()
-        }
-    }
-
-    fn parse(mut args: Args<'_>) -> Result<Self, CommandError> {
-        let mut filter = Self {
-            spares_caller: true,
-            ..Self::default()
-        };
-        while let Some(option) = args.next_word() {
-            let value = args.bytes()?;
-            let is = |name: &str| option.eq_ignore_ascii_case(name.as_bytes());
-            if is("ID") {
-                filter.id = Some(positive_id(value)?);
-            } else if is("TYPE") {
-                filter.kind = Some(ClientKind::named(value)?);
-            } else if is("ADDR") {
-                filter.addr = Some(value.into());
-            } else if is("LADDR") {
-                filter.laddr = Some(value.into());
-            } else if is("USER") {
-                if value != b"default" {
-                    return Err(RowError::NoSuchUser(value.into()).into());
-                }
-                filter.user = Some(value.into());
-            } else if is("SKIPME") {
-                filter.spares_caller = Args::new(&[value])
-                    .one_of(&[("YES", true), ("NO", false)])
-                    .ok_or(CommandError::Syntax)?;
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(filter)
-    }
-
-    fn matches(&self, client: &Client, own: u64) -> bool {
-        let same = |wanted: &Option<Box<[u8]>>, is: &[u8]| {
-            wanted.as_ref().is_none_or(|wanted| **wanted == *is)
-        };
-        same(&self.addr, client.peer.addr.as_bytes())
-            && same(&self.laddr, client.peer.laddr.as_bytes())
-            && self.kind.is_none_or(|kind| kind == ClientKind::of(client))
-            && self.id.is_none_or(|id| id == client.id)
-            && same(&self.user, &client.names.lock().user)
-            && !(self.spares_caller && client.id == own)
-    }
-}
-
-fn positive_id(word: &[u8]) -> Result<u64, CommandError> {
-    let id = resp::number::parse_i64(word).and_then(|id| u64::try_from(id).ok());
-    id.filter(|id| *id > 0)
-        .ok_or_else(|| RowError::ClientIdNotPositive.into())
-}
-
-/// What a connection is for. There are neither replicas nor a primary so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ClientKind {
-    Normal,
-    Replica,
-    Subscriber,
-    Primary,
-}
-
-impl ClientKind {
-    fn of(client: &Client) -> Self {
-        if client.has_flag(flag::PUBSUB) {
-            Self::Subscriber
-        } else {
-            Self::Normal
-        }
-    }
-
-    fn named(name: &[u8]) -> Result<Self, CommandError> {
-        let kinds = [
-            ("normal", Self::Normal),
-            ("slave", Self::Replica),
-            ("replica", Self::Replica),
-            ("pubsub", Self::Subscriber),
-            ("master", Self::Primary),
-        ];
-        Args::new(&[name])
-            .one_of(&kinds)
-            .ok_or_else(|| RowError::ClientType(name.into()).into())
     }
 }
 
@@ -390,28 +326,40 @@ const CLIENT_LIST: EngineCommand = EngineCommand {
     handler: Handler::Session(client_list),
 };
 
-fn client_list(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+fn client_list(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
     let clients = &ctx.engine.clients;
     let listed = match args.peek_all() {
         [] => clients.all(),
-        [option, kind] if option.eq_ignore_ascii_case(b"TYPE") => {
-            let kind = ClientKind::named(kind)?;
+        [option, first, rest @ ..]
+            if option.eq_ignore_ascii_case(b"ID")
+                && let Some(ids) = ids(first, rest) =>
+        {
+            ids.into_iter().filter_map(|id| clients.find(id)).collect()
+        }
+        _ => {
+            let filter = parse_filter(ctx, args, Purpose::List)?;
+            let (own, now_ms) = (ctx.session.client.id, ctx.now.ms());
             let mut listed = clients.all();
-            listed.retain(|client| ClientKind::of(client) == kind);
+            listed.retain(|client| filter.matches(client, own, now_ms));
             listed
         }
-        [option, _, ..] if option.eq_ignore_ascii_case(b"ID") => {
-            let _option = args.next_word();
-            let mut listed = Vec::new();
-            while !args.is_empty() {
-                let id = args.int_or(RowError::ClientId.into())?;
-                listed.extend(u64::try_from(id).ok().and_then(|id| clients.find(id)));
-            }
-            listed
-        }
-        _ => return Err(CommandError::Syntax),
     };
     write_lines(ctx, &listed)
+}
+
+/// The ids, when nothing else stands there: they are listed in the order given (Redis 6.2).
+fn ids(first: &[u8], rest: &[&[u8]]) -> Option<Vec<u64>> {
+    let words = std::iter::once(first).chain(rest.iter().copied());
+    let ids = words.map(|word| Some(u64::try_from(resp::number::parse_i64(word)?).unwrap_or(0)));
+    ids.collect()
+}
+
+fn parse_filter(
+    ctx: &SessionCtx<'_>,
+    args: Args<'_>,
+    purpose: Purpose,
+) -> Result<ClientFilter, CommandError> {
+    ClientFilter::parse(args, purpose, ctx.world.settings.databases)
 }
 
 fn write_lines(ctx: &mut SessionCtx<'_>, clients: &[Arc<Client>]) -> Result<Flow, CommandError> {

@@ -128,7 +128,12 @@ fn reset(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError
     session.authenticated = !ctx.world.password_required;
     session.reply = ReplyMode::On;
     session.no_touch = false;
-    for bit in [flag::NO_EVICT, flag::NO_TOUCH, flag::REPLY_OFF] {
+    for bit in [
+        flag::NO_EVICT,
+        flag::NO_TOUCH,
+        flag::REPLY_OFF,
+        flag::REDIRECT,
+    ] {
         session.client.set_flag(bit, false);
     }
     let mut names = session.client.names.lock();

@@ -22,6 +22,14 @@ pub(super) enum RowError {
     ClientIdNotPositive,
     NoSuchUser(Box<[u8]>),
     NoSuchClient,
+    FilterFlags(Box<[u8]>),
+    FilterCapabilities(Box<[u8]>),
+    FilterDb,
+    FilterDbOutOfRange(i64),
+    MaxAge,
+    MaxAgeNotPositive,
+    Idle,
+    IdleNotPositive,
     UnblockReason,
     PauseMode,
     TimeoutNotInteger,
@@ -74,6 +82,11 @@ impl RowError {
             Self::ClientId => "ERR Invalid client ID",
             Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
             Self::NoSuchClient => "ERR No such client",
+            Self::FilterDb => "ERR DB is not an integer or out of range",
+            Self::MaxAge => "ERR maxage is not an integer or out of range",
+            Self::MaxAgeNotPositive => "ERR maxage should be greater than 0",
+            Self::Idle => "ERR idle is not an integer or out of range",
+            Self::IdleNotPositive => "ERR idle should be greater than 0",
             Self::UnblockReason => "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             Self::PauseMode => "ERR CLIENT PAUSE mode must be WRITE or ALL",
             Self::TimeoutNotInteger => "ERR timeout is not an integer or out of range",
@@ -106,6 +119,17 @@ impl RowError {
             }
             Self::CommandLogCount => "ERR count should be greater than or equal to -1",
             Self::MonitorInTransaction => "ERR MONITOR isn't allowed for DENY BLOCKING client",
+            Self::FilterFlags(flags) => {
+                let flags = shown(flags);
+                return format!("ERR Unknown flags found in the provided filter: {flags}").into();
+            }
+            Self::FilterCapabilities(letters) => {
+                let letters = shown(letters);
+                return format!("ERR Unknown capa found in the provided filter: {letters}").into();
+            }
+            Self::FilterDbOutOfRange(last) => {
+                return format!("ERR DB number should be between 0 and {last}").into();
+            }
             Self::NoSamples(event) => {
                 return format!("ERR No samples available for event '{}'", shown(event)).into();
             }

@@ -216,3 +216,98 @@ fn the_rest_of_the_subcommands() {
         "#,
     );
 }
+
+#[test]
+fn lists_are_of_those_to_which_all_options_apply() {
+    let server = TestServer::plain("");
+    let (mut one, mut two) = (Caller::of(&server), Caller::of(&server));
+    let Value::Integer(id) = one.call("CLIENT ID") else {
+        panic!("an id is a number")
+    };
+    for call in [
+        "CLIENT SETNAME one",
+        "CLIENT SETINFO lib-name lib",
+        "CLIENT SETINFO lib-ver 1.2",
+        "CLIENT CAPA nothing redirect",
+        "SELECT 3",
+    ] {
+        one.call(call);
+    }
+    two.call("CLIENT SETNAME two");
+    let addr = one.text("CLIENT INFO");
+    let addr = addr
+        .split(' ')
+        .find_map(|field| field.strip_prefix("addr="));
+    let addr = addr.expect("a line has an address").to_owned();
+    let mut names = |options: &str| {
+        let text = one.text(&format!("CLIENT LIST {options}"));
+        let names = text.lines().map(|line| {
+            let name = line
+                .split(' ')
+                .find_map(|field| field.strip_prefix("name="));
+            name.expect("a line has a name").to_owned()
+        });
+        names.collect::<Vec<_>>().join(" ")
+    };
+    for (options, expected) in [
+        ("NAME one", "one"),
+        ("NOT-NAME one", "two"),
+        ("not-name one skipme no", "two"),
+        ("SKIPME yes", "two"),
+        ("LIB-NAME lib LIB-VER 1.2", "one"),
+        ("LIB-NAME lib LIB-VER 1.3", ""),
+        ("NOT-LIB-VER 1.2", "two"),
+        ("DB 3", "one"),
+        ("NOT-DB 3", "two"),
+        ("CAPA r", "one"),
+        ("NOT-CAPA r", "two"),
+        ("FLAGS N TYPE normal", "one two"),
+        ("FLAGS x", ""),
+        ("NOT-FLAGS x NOT-TYPE pubsub", "one two"),
+        ("IP 127.0.0.1 USER default", "one two"),
+        ("IP 127.0.0", ""),
+        ("NOT-IP 127.0.0.1", ""),
+        ("NOT-USER default", ""),
+        (&format!("ADDR {addr}"), "one"),
+        (&format!("NOT-ADDR {addr}"), "two"),
+        ("NOT-LADDR 10.0.0.1:1", "one two"),
+        (&format!("ID {id} 999 NAME one"), "one"),
+        (&format!("ID {id} NAME two"), ""),
+        (&format!("NOT-ID {id} 999"), "two"),
+        ("MAXAGE 1000", ""),
+        ("IDLE 1000", ""),
+    ] {
+        assert_eq!(names(options), expected, "{options}");
+    }
+    one.check(
+        "
+        > CLIENT LIST DB 16
+        < -ERR DB number should be between 0 and 15
+        > CLIENT LIST DB x
+        < -ERR DB is not an integer or out of range
+        > CLIENT LIST FLAGS xq
+        < -ERR Unknown flags found in the provided filter: xq
+        > CLIENT LIST CAPA q
+        < -ERR Unknown capa found in the provided filter: q
+        > CLIENT LIST MAXAGE 0
+        < -ERR maxage should be greater than 0
+        > CLIENT LIST IDLE x
+        < -ERR idle is not an integer or out of range
+        > CLIENT LIST NOT-IDLE 1
+        < -ERR syntax error
+        > CLIENT LIST NAME one x
+        < -ERR syntax error
+        > CLIENT LIST ID 1 x
+        < -ERR Invalid client ID
+        > CLIENT LIST NOT-USER nobody
+        < -ERR No such user 'nobody'
+        > CLIENT KILL NOT-NAME one NOT-ID 999 DB 3
+        < :0
+        > CLIENT KILL NOT-NAME one
+        < :1
+        > CLIENT LIST NAME two
+        < \"\"
+        ",
+    );
+    assert!(two.receive().is_none());
+}

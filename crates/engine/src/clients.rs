@@ -108,6 +108,8 @@ pub mod flag {
     pub const REPLICA: u32 = 1 << 8;
     /// The link to the primary that this server follows.
     pub const PRIMARY: u32 = 1 << 9;
+    /// Can follow a redirection to another server (CLIENT CAPA REDIRECT, Valkey 8.0).
+    pub const REDIRECT: u32 = 1 << 21;
     /// Sees every call (MONITOR).
     pub const MONITOR: u32 = 1 << 20;
     /// Subscribed to something.
