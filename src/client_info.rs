@@ -43,11 +43,12 @@ pub fn line(engine: &Engine, client: &Client, now_ms: i64) -> String {
     let _ = write!(
         line,
         " qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv} multi-mem={multi_mem} rbs={REPLY_BLOCK} rbp=0 obl={} oll={} omem={} \
-         tot-mem={total} events={events} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={total} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}",
         out.min(REPLY_BLOCK),
         u64::from(out > REPLY_BLOCK),
         if out > REPLY_BLOCK { out_mem } else { 0 },
         text(&names.user),
+        client.redirect(),
         shown.proto.load(Relaxed),
         text(&names.lib_name),
         text(&names.lib_ver),
@@ -83,6 +84,9 @@ pub(crate) fn flags(client: &Client) -> String {
         (has(flag::PUBSUB), 'P'),
         (has(flag::MULTI), 'x'),
         (has(flag::BLOCKED), 'b'),
+        (client.has_tracking(flag::TRACKING), 't'),
+        (client.has_tracking(flag::TRACKING_BROKEN), 'R'),
+        (client.has_tracking(flag::TRACKING_BROADCAST), 'B'),
         (has(flag::DIRTY), 'd'),
         (has(flag::CLOSING), 'c'),
         (client.peer.unix, 'U'),

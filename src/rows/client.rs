@@ -1,6 +1,7 @@
 //! CLIENT: what connections are called, who they are, and how they are ended, paused and silenced.
 
 mod filter;
+mod tracking;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use engine::clients::{Client, Names, flag};
 use engine::{EngineCommand, Flow, Handler, Parting, Pause, PauseScope, ReplyMode, SessionCtx};
 
 use self::filter::{ClientFilter, Purpose};
+use self::tracking::{CLIENT_CACHING, CLIENT_GETREDIR, CLIENT_TRACKING, CLIENT_TRACKINGINFO};
 use super::error::RowError;
 use super::help;
 use crate::client_info;
@@ -24,10 +26,11 @@ const CLIENT: EngineCommand = EngineCommand {
     complexity: "Depends on the subcommand.",
     arity: Arity::AtLeast(2),
     keys: &[],
-    flags: Flags::empty(),
+    flags: Flags::KEEPS_CACHING,
     categories: Categories::empty(),
     tips: &[],
     subcommands: &[
+        &CLIENT_CACHING,
         &CLIENT_CAPA,
         &CLIENT_GETNAME,
         &CLIENT_GETREDIR,
@@ -42,6 +45,7 @@ const CLIENT: EngineCommand = EngineCommand {
         &CLIENT_REPLY,
         &CLIENT_SETINFO,
         &CLIENT_SETNAME,
+        &CLIENT_TRACKING,
         &CLIENT_TRACKINGINFO,
         &CLIENT_UNBLOCK,
         &CLIENT_UNPAUSE,
@@ -100,28 +104,6 @@ fn client_getname(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, Com
     ctx.written()
 }
 
-const CLIENT_GETREDIR: EngineCommand = EngineCommand {
-    name: "getredir",
-    group: Group::Connection,
-    since: "6.0.0",
-    summary: "Tells which connection gets the invalidations of this one.",
-    complexity: "O(1)",
-    arity: Arity::Exact(2),
-    keys: &[],
-    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
-    categories: Categories::CONNECTION,
-    tips: &[],
-    subcommands: &[],
-    handler: Handler::Session(client_getredir),
-};
-
-/// Tracking is off, and so nothing is redirected.
-fn client_getredir(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
-    Ok(Reply::Integer(NOT_TRACKING).into())
-}
-
-const NOT_TRACKING: i64 = -1;
-
 const CLIENT_HELP: EngineCommand = EngineCommand {
     name: "help",
     group: Group::Connection,
@@ -142,6 +124,10 @@ fn client_help(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, Comman
 }
 
 const HELP: help::Lines = &[
+    (
+        "CACHING (YES|NO)",
+        &["Choose whether the keys of the next call are tracked, with OPTIN or OPTOUT."],
+    ),
     (
         "CAPA <option> [<option> ...]",
         &[
@@ -209,6 +195,13 @@ const HELP: help::Lines = &[
             "Describe the library of this connection:",
             "* LIB-NAME: what it is called.",
             "* LIB-VER: its version.",
+        ],
+    ),
+    (
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        &[
+            "         [OPTIN] [OPTOUT] [NOLOOP]",
+            "Be told when keys change that this connection has read.",
         ],
     ),
     (
@@ -581,34 +574,6 @@ pub(super) fn valid_name(name: &[u8]) -> Result<&[u8], CommandError> {
 
 fn is_printable(text: &[u8]) -> bool {
     text.iter().all(|byte| (b'!'..=b'~').contains(byte))
-}
-
-const CLIENT_TRACKINGINFO: EngineCommand = EngineCommand {
-    name: "trackinginfo",
-    group: Group::Connection,
-    since: "6.2.0",
-    summary: "Tells the state of tracking on the connection.",
-    complexity: "O(1)",
-    arity: Arity::Exact(2),
-    keys: &[],
-    flags: Flags::LOADING.union(Flags::NOSCRIPT).union(Flags::STALE),
-    categories: Categories::CONNECTION,
-    tips: &[],
-    subcommands: &[],
-    handler: Handler::Session(client_trackinginfo),
-};
-
-fn client_trackinginfo(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
-    let mut out = ctx.out();
-    out.map(3);
-    out.bulk(b"flags");
-    out.set(1);
-    out.bulk(b"off");
-    out.bulk(b"redirect");
-    out.integer(NOT_TRACKING);
-    out.bulk(b"prefixes");
-    out.array(0);
-    ctx.written()
 }
 
 const CLIENT_UNBLOCK: EngineCommand = EngineCommand {

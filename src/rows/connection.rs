@@ -123,6 +123,7 @@ fn reset(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError
     pubsub::leave_all(ctx.engine, ctx.session);
     ctx.engine.monitors.leave(&ctx.session.client);
     let session = &mut *ctx.session;
+    ctx.engine.pubsub.stop_tracking(&mut session.tracking);
     session.select(0);
     session.speak(Proto::Resp2);
     session.authenticated = !ctx.world.password_required;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use commands::{CommandError, printable};
+use engine::PrefixOverlap;
 
 /// An error reply of a command of this layer. Every variant's text is Redis' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,17 @@ pub(super) enum RowError {
     ClientType(Box<[u8]>),
     ClientId,
     ClientIdNotPositive,
+    CachingUntracked,
+    CachingYes,
+    CachingNo,
+    RedirectTwice,
+    RedirectTarget,
+    PrefixWithoutBroadcast,
+    PrefixOverlap(PrefixOverlap),
+    BroadcastSwitch,
+    BroadcastWithOption,
+    BothOptions,
+    OptionSwitch,
     NoSuchUser(Box<[u8]>),
     NoSuchClient,
     FilterFlags(Box<[u8]>),
@@ -81,6 +93,29 @@ impl RowError {
             }
             Self::ClientId => "ERR Invalid client ID",
             Self::ClientIdNotPositive => "ERR client-id should be greater than 0",
+            Self::CachingUntracked => {
+                "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
+                 enabled"
+            }
+            Self::CachingYes => {
+                "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode."
+            }
+            Self::CachingNo => {
+                "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode."
+            }
+            Self::RedirectTwice => "ERR A client can only redirect to a single other client",
+            Self::RedirectTarget => "ERR The client ID you want redirect to does not exist",
+            Self::PrefixWithoutBroadcast => "ERR PREFIX option requires BCAST mode to be enabled",
+            Self::BroadcastSwitch => {
+                "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then \
+                 re-enabling it with a different mode."
+            }
+            Self::BroadcastWithOption => "ERR OPTIN and OPTOUT are not compatible with BCAST",
+            Self::BothOptions => "ERR You can't specify both OPTIN mode and OPTOUT mode",
+            Self::OptionSwitch => {
+                "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then \
+                 re-enabling it with a different mode."
+            }
             Self::NoSuchClient => "ERR No such client",
             Self::FilterDb => "ERR DB is not an integer or out of range",
             Self::MaxAge => "ERR maxage is not an integer or out of range",
@@ -133,6 +168,7 @@ impl RowError {
             Self::NoSamples(event) => {
                 return format!("ERR No samples available for event '{}'", shown(event)).into();
             }
+            Self::PrefixOverlap(overlap) => return Self::of_overlap(overlap).into(),
             Self::HelloOption(option) => {
                 return format!("ERR Syntax error in HELLO option '{}'", shown(option)).into();
             }

@@ -181,6 +181,8 @@ bitflags! {
         /// Positions of keys depend on the arguments.
         const MOVABLEKEYS = 1 << 18;
 
+        /// Not Redis' own: leaves CLIENT CACHING in force for the call behind it; of a container, for all its subcommands.
+        const KEEPS_CACHING = 1 << 23;
         /// Not Redis' own: may touch every shard, so that EXEC holds all of them.
         const EVERYTHING = 1 << 28;
         /// Not Redis' own: time grows with the keys' elements, so that large keys send it to a lane.

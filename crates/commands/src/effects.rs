@@ -74,6 +74,32 @@ pub struct Audience {
     pub changes: bool,
 }
 
+impl Audience {
+    /// Whether anybody is to be told of what a call has done.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        !self.events.is_empty() | self.log | self.changes
+    }
+}
+
+/// A key that changed, as those who track it are told: of whichever database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The key.
+    pub key: Bytes,
+    /// Why it changed.
+    pub cause: Cause,
+}
+
+/// Why a key changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The call changed it.
+    Call,
+    /// Its time was over, or memory was short: nobody's change.
+    Server,
+}
+
 /// What a call waits for that found nothing (BLPOP and its siblings).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockOn {
@@ -116,8 +142,10 @@ pub struct Effects {
     pub dirty: u64,
     /// Keyspace events in order.
     pub events: Vec<KeyEvent>,
-    /// Keys that changed, with their database (recorded for `Audience::changes`).
-    pub changed: Vec<(u16, Bytes)>,
+    /// Keys that changed, in order (recorded for `Audience::changes`).
+    pub changed: Vec<Changed>,
+    /// Whole databases were emptied.
+    pub flushed: bool,
     /// Deletions of expired keys, which precede the call's own words in the log.
     pub log_before: Vec<Logged>,
     /// The call's own words go into the log although it may have changed nothing (forceCommandPropagation).
@@ -154,6 +182,7 @@ impl Effects {
         self.hits = 0;
         self.misses = 0;
         self.log_anyway = false;
+        self.flushed = false;
         self.log_instead = None;
         if !self.events.is_empty() {
             self.events.clear();

@@ -31,7 +31,7 @@ pub use args::{Args, scan_cursor};
 pub use command::{Arity, Categories, Command, Flags, Group};
 pub use context::{Call, Dumping, Now, ReadCtx, Rng, Settings, WriteCtx};
 pub use draw::{Draw, portions};
-pub use effects::{Audience, BlockOn, Effects, EventClass, KeyEvent, Logged};
+pub use effects::{Audience, BlockOn, Cause, Changed, Effects, EventClass, KeyEvent, Logged};
 pub use error::{CommandError, printable};
 pub use handler::{DataCommand, Handler, Reply};
 pub use help::write_help;

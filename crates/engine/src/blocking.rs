@@ -13,6 +13,7 @@
 use crate::clients::Client;
 use crate::locks::ShardSet;
 use crate::session::ReplyMode;
+use crate::tracking::Tracking;
 use bytes::Bytes;
 use commands::BlockOn;
 use dashmap::DashMap;
@@ -51,6 +52,7 @@ pub(crate) struct Speaker {
     pub(crate) proto: Proto,
     pub(crate) no_touch: bool,
     pub(crate) reply: ReplyMode,
+    pub(crate) tracking: Tracking,
 }
 
 /// Whether a waiter can still be served.

@@ -3,6 +3,7 @@
 use crate::inbox::Inbox;
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use resp::Proto;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -88,6 +89,10 @@ pub struct Shown {
     pub out_mem: AtomicU64,
     /// Bytes held by the TLS session.
     pub tls_mem: AtomicU64,
+    /// How it tracks, see [`flag`]; written under the mutex of the subscriptions.
+    tracking: AtomicU32,
+    /// The connection that is told in place of this one; 0 for none.
+    redirect: AtomicU64,
 }
 
 /// Bits of [`Shown::flags`].
@@ -116,6 +121,12 @@ pub mod flag {
     pub const PUBSUB: u32 = 1 << 7;
     /// Output goes nowhere (CLIENT REPLY OFF).
     pub const REPLY_OFF: u32 = 1 << 6;
+    /// Tracks keys. This and the next two are asked of [`super::Client::has_tracking`].
+    pub const TRACKING: u32 = 1;
+    /// The connection that is told in its place was gone at the last message.
+    pub const TRACKING_BROKEN: u32 = 1 << 1;
+    /// Tracks prefixes.
+    pub const TRACKING_BROADCAST: u32 = 1 << 2;
 }
 
 /// All connections by their id.
@@ -152,6 +163,48 @@ impl Client {
         self.shown
             .flags
             .store(if on { flags | bit } else { flags & !bit }, Relaxed);
+    }
+
+    /// The version of RESP that it speaks.
+    #[must_use]
+    pub fn proto(&self) -> Proto {
+        match self.shown.proto.load(Relaxed) {
+            3 => Proto::Resp3,
+            _ => Proto::Resp2,
+        }
+    }
+
+    /// Whether its connection is about to end, so that messages would not arrive.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.has_flag(flag::CLOSING) || self.inbox.is_killed()
+    }
+
+    /// Whether it tracks in the way of this bit of [`flag`].
+    #[must_use]
+    pub fn has_tracking(&self, bit: u32) -> bool {
+        self.shown.tracking.load(Relaxed) & bit != 0
+    }
+
+    /// The connection that is told in place of this one: 0 for none, -1 when it does not track.
+    #[must_use]
+    pub fn redirect(&self) -> i64 {
+        if self.has_tracking(flag::TRACKING) {
+            i64::try_from(self.shown.redirect.load(Relaxed)).unwrap_or(i64::MAX)
+        } else {
+            -1
+        }
+    }
+
+    /// Shows how it tracks.
+    pub(crate) fn show_tracking(&self, bits: u32, redirect: Option<u64>) {
+        self.shown.tracking.store(bits, Relaxed);
+        self.shown.redirect.store(redirect.unwrap_or(0), Relaxed);
+    }
+
+    /// Shows that nobody is there to be told in its place.
+    pub(crate) fn mark_tracking_broken(&self) {
+        self.shown.tracking.fetch_or(flag::TRACKING_BROKEN, Relaxed);
     }
 
     /// Whether a bit of [`Shown::flags`] is set.

@@ -95,7 +95,7 @@ impl Engine {
         let shards = (0..layout.shards)
             .map(|_| Shard::new(layout.databases))
             .collect();
-        Self {
+        let engine = Self {
             locks: Locks::new(shards, &world),
             eviction: Eviction::new(layout.shards, layout.threads),
             stats: Stats::new(layout.threads, registry.rows().len()),
@@ -113,7 +113,9 @@ impl Engine {
             world: RwLock::new(world),
             world_changed: Event::new(),
             generation: AtomicU64::new(0),
-        }
+        };
+        engine.limit_tracking(&engine.world());
+        engine
     }
 
     /// The world as it is now. Only what holds a shard may rely on it for longer than an instant.
@@ -138,9 +140,15 @@ impl Engine {
     pub fn replace_world(&self, held: &mut Held<'_>, world: World) {
         let world = Arc::new(world);
         held.replace_world(&world);
+        self.limit_tracking(&world);
         *self.world.write() = world;
         self.generation.fetch_add(1, Relaxed);
         self.world_changed.notify(usize::MAX);
+    }
+
+    fn limit_tracking(&self, world: &World) {
+        let (keys_max, clients) = (world.tracked_keys_max, &self.clients);
+        self.pubsub.limit_tracked_keys(keys_max, clients);
     }
 
     /// Changes the world from a thread that holds no shard and may wait: start, cron, signal handlers.

@@ -234,6 +234,7 @@ fn flush_option(mut args: Args<'_>) -> Result<(), CommandError> {
 
 /// Empties a database of all shards; how many keys it had. The keys are handed to the background whole.
 fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
+    held.effects.flushed = true;
     let mut removed = 0;
     let mut garbage: Vec<Db> = Vec::new();
     for (_, shard) in &mut held.shards {

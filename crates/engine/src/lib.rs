@@ -26,6 +26,7 @@ mod registry;
 mod session;
 mod session_ctx;
 mod stats;
+mod tracking;
 pub mod transaction;
 mod walk;
 mod world;
@@ -44,6 +45,9 @@ pub use registry::{Registry, RenameError, Row};
 pub use session::{Feed, ReplyMode, Session};
 pub use session_ctx::SessionCtx;
 pub use stats::{CallStats, Counter, ExpiryStats, Stats, ThreadStats};
+pub use tracking::{
+    PrefixOverlap, Tracking, TrackingCounts, TrackingInfo, TrackingMode, TrackingWish,
+};
 pub use walk::{Filter, Walk};
 pub use world::{Pause, PauseScope, Role, World};
 

@@ -6,6 +6,7 @@ use crate::handler::Flow;
 use crate::locks::Reservation;
 use crate::observe::Secrets;
 use crate::pubsub::Subscriptions;
+use crate::tracking::Tracking;
 use crate::transaction::{Transaction, Watches};
 use resp::{Output, Proto, Writer};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Session {
     pub watches: Watches,
     /// Channels and patterns that messages are wanted of.
     pub subscriptions: Subscriptions,
+    /// How it tracks keys.
+    pub tracking: Tracking,
     /// The call that waits for keys.
     pub(crate) waiter: Option<Arc<Waiter>>,
     /// What a call asked for and has not got yet, with the number of the world that admitted it.
@@ -105,6 +108,7 @@ impl Session {
             transaction: None,
             watches: Watches::default(),
             subscriptions: Subscriptions::default(),
+            tracking: Tracking::default(),
             waiter: None,
             pending: None,
             log_offset: 0,
@@ -144,6 +148,11 @@ impl Session {
             muted
         };
         Writer::new(out, self.proto)
+    }
+
+    /// Whether nothing of a call outlasts its reply.
+    pub(crate) fn leaves_nothing(&self) -> bool {
+        (self.reply == ReplyMode::On) & !self.close_after_reply & !self.tracking.is_caching_given()
     }
 
     /// Whether this session runs no transaction.

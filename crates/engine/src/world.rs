@@ -40,6 +40,8 @@ pub struct World {
     pub monitored: bool,
     /// From where on calls are entered into logs.
     pub observed: Thresholds,
+    /// Keys that tracking remembers (`tracking-table-max-keys`); 0 for no limit.
+    pub tracked_keys_max: usize,
     /// `latency-tracking`: whether histograms of the time that calls take are kept.
     pub latency_tracking: bool,
     /// Whether DEBUG SET-ACTIVE-EXPIRE left active expiry on.
@@ -101,6 +103,7 @@ impl Default for World {
             eviction: EvictionRules::default(),
             monitored: false,
             observed: Thresholds::default(),
+            tracked_keys_max: 0,
             latency_tracking: true,
             active_expire: true,
             expire_effort: 1,

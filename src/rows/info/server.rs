@@ -76,7 +76,10 @@ pub(super) fn clients(report: &mut Report, view: &View<'_>) {
         "blocked_clients",
         view.engine.clients.blocked.load(Relaxed).max(0),
     );
-    report.zeros(&["tracking_clients"]);
+    report.field(
+        "tracking_clients",
+        view.engine.pubsub.tracking_counts().clients,
+    );
     let awaited = view.engine.blocked.awaited();
     report.field("clients_in_timeout_table", awaited.with_deadline);
     report.field("total_blocking_keys", awaited.keys);

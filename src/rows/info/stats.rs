@@ -96,11 +96,12 @@ pub(super) fn stats(report: &mut Report, view: &View<'_>) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    let tracking = view.engine.pubsub.tracking_counts();
+    report.field("tracking_total_keys", tracking.keys);
+    report.field("tracking_total_items", tracking.items);
+    report.field("tracking_total_prefixes", tracking.prefixes);
+    report.field("unexpected_error_replies", 0);
     let errors = view.engine.stats.sum(|thread| &thread.errors);
     report.field("total_error_replies", errors);
     report.field("dump_payload_sanitizations", 0);

@@ -10,7 +10,7 @@ pub use read::ReadSpace;
 pub use string::StringSlot;
 pub use write::{Expiry, WriteSpace};
 
-use crate::effects::{Effects, EventClass, Logged};
+use crate::effects::{Cause, Changed, Effects, EventClass, Logged};
 use bytes::Bytes;
 use store::{
     ALL_LIVE, AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet,
@@ -347,7 +347,7 @@ impl Space<'_> {
             discard(self.effects, entry);
         }
         self.effects.expired += 1;
-        self.touch(db, key, false);
+        self.touch_because(Cause::Server, db, key, false);
         self.effects.event(EventClass::EXPIRED, "expired", db, key);
         self.log_deletion(db, key, self.lazy_expire);
     }
@@ -361,7 +361,7 @@ impl Space<'_> {
         };
         discard(self.effects, entry);
         self.effects.evicted += 1;
-        self.touch(db, key, false);
+        self.touch_because(Cause::Server, db, key, false);
         self.effects.event(EventClass::EVICTED, "evicted", db, key);
         self.log_deletion(db, key, lazy);
         true
@@ -385,12 +385,17 @@ impl Space<'_> {
 
     /// Tells those who watch or track `key` that it has changed (signalModifiedKey).
     fn touch(&mut self, db: u16, key: &[u8], exists: bool) {
+        self.touch_because(Cause::Call, db, key, exists);
+    }
+
+    fn touch_because(&mut self, cause: Cause, db: u16, key: &[u8], exists: bool) {
         let shard = self.shards.of_key_mut(key);
         if !shard.watchers.is_empty() {
             shard.watchers.touch(db, key, exists);
         }
         if self.effects.audience.changes {
-            self.effects.changed.push((db, Bytes::copy_from_slice(key)));
+            let key = Bytes::copy_from_slice(key);
+            self.effects.changed.push(Changed { key, cause });
         }
         self.wake(db, key);
     }

@@ -6,6 +6,7 @@
 //! 3. What is large is freed in the background.
 
 use super::log::Own;
+use super::tell::Origin;
 use super::{Executor, Hindrance, Local};
 use crate::engine::Engine;
 use crate::eviction::{Candidate, EvictionRules, Population, Rank, Relief, Sample, hash_of};
@@ -293,7 +294,7 @@ impl Local {
         }
         .evict(key, lazy);
         self.note_spike(engine, "eviction-del", began);
-        self.carry_out(engine, Own::Nothing);
+        self.carry_out(engine, Own::Nothing, Origin::Server);
         self.end_loose_unit(engine, None);
         self.serve_ready(engine, &mut held, now);
         drop(held);

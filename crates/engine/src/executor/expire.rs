@@ -9,6 +9,7 @@
 //! 4. A cycle that has used up its share of the period ends where it is (`active-expire-effort`).
 
 use super::log::Own;
+use super::tell::Origin;
 use super::{Executor, Local};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet};
@@ -65,10 +66,14 @@ impl Executor {
     /// percent more for each further degree of `active-expire-effort`. So a key goes within a third of a second of its
     /// deadline unless very many expire at once.
     ///
-    /// Nothing happens while CLIENT PAUSE or DEBUG SLEEP holds commands back, and after DEBUG SET-ACTIVE-EXPIRE 0.
+    /// Records of tracking that nobody needs go on the way.
+    ///
+    /// No key is deleted while CLIENT PAUSE or DEBUG SLEEP holds commands back, and after DEBUG SET-ACTIVE-EXPIRE 0.
     pub fn expire_step(&mut self) -> ExpireProgress {
-        let progress = self.local.expire_step(&self.engine);
+        let mut progress = self.local.expire_step(&self.engine);
+        self.local.broadcast(&self.engine);
         self.engine.log.wake();
+        progress.more |= self.local.tidy_tracking(&self.engine);
         progress
     }
 }
@@ -209,7 +214,7 @@ impl Local {
         let expired = space.expire_fields(key, FIELDS_AT_ONCE);
         self.expiry.hashes.expired += u64::from(expired > 0);
         if expired > 0 {
-            self.carry_out(engine, Own::Nothing);
+            self.carry_out(engine, Own::Nothing, Origin::Server);
             self.end_loose_unit(engine, None);
         }
     }
@@ -231,7 +236,7 @@ impl Local {
         let keys = keys.iter().map(|key| &**key);
         remove_expired(engine, world, effects, held.view(), now, db, keys);
         self.expiry.keys.expired += self.effects.expired;
-        self.carry_out(engine, Own::Nothing);
+        self.carry_out(engine, Own::Nothing, Origin::Server);
         self.end_loose_unit(engine, None);
     }
 
@@ -281,7 +286,7 @@ impl Local {
         let Self { world, effects, .. } = self;
         let keys = traces.expired.iter().map(|key| &**key);
         remove_expired(engine, world, effects, held.view(), now, db, keys);
-        self.carry_out(engine, Own::Nothing);
+        self.carry_out(engine, Own::Nothing, Origin::Server);
         self.end_loose_unit(engine, Some(session));
     }
 }

@@ -8,6 +8,7 @@ mod observe;
 mod reply;
 mod serve;
 mod settle;
+mod tell;
 
 use self::expire::ExpireCycle;
 pub use self::expire::ExpireProgress;
@@ -17,6 +18,7 @@ pub(crate) use self::footprint::{footprint, keys_of};
 use self::log::Own;
 pub use self::observe::Past;
 use self::observe::{Ago, SlowCall};
+use self::tell::Origin;
 use crate::admission::{Admission, Verdict, admit};
 use crate::clients::flag;
 use crate::engine::Engine;
@@ -114,6 +116,8 @@ struct Local {
     /// The last reading of the clock.
     latest: Now,
     muted: Output,
+    /// Changes of this batch wait to be broadcast to those who track prefixes.
+    broadcasts: bool,
     late: Option<Late>,
 }
 
@@ -174,6 +178,7 @@ impl Executor {
             batch_start: 0,
             latest: engine.host.now(),
             muted: Output::bounded(MUTED_MAX),
+            broadcasts: false,
             late: None,
         };
         Self { engine, local }
@@ -227,6 +232,7 @@ impl Executor {
         if let Some(late) = self.local.late.take() {
             late.appear(&self.engine);
         }
+        self.local.broadcast(&self.engine);
         let stats = self.local.stats(&self.engine);
         let commands = stats.commands.value();
         stats
@@ -260,6 +266,7 @@ impl Executor {
         session.transaction = None;
         leave_all(&self.engine, session);
         self.engine.monitors.leave(&session.client);
+        self.engine.pubsub.stop_tracking(&mut session.tracking);
         if let Err(busy) = self.local.part_from_queues(&self.engine, session) {
             return Some(self.engine.locks.wait(busy));
         }
@@ -325,6 +332,8 @@ impl Local {
                 break verdict;
             }
             relief = Some(self.relieve(engine));
+            // Copies of what was evicted are old before the call has its turn.
+            session.client.inbox.drain_into(&mut session.out);
         };
         match verdict {
             Verdict::Run => self.run(engine, session, row, argv),
@@ -352,7 +361,7 @@ impl Local {
         match row.handler {
             Handler::Read(_) | Handler::Write(_) => {
                 match self.run_keyed(engine, session, row, argv) {
-                    Ok(Ran::Answered) => self.end_call(session),
+                    Ok(Ran::Answered) => self.end_call(engine, session, row),
                     Ok(Ran::Blocked) => self.wait_for_reply(engine, session),
                     Err(hindrance) => self.hinder(engine, session, hindrance, || {
                         footprint(row, argv, &engine.locks)
@@ -410,7 +419,7 @@ impl Local {
                 Ok(Ran::Answered)
             }
         };
-        self.carry_out(engine, Own::Words(argv));
+        self.carry_out(engine, Own::Words(argv), Origin::Call(session, row, argv));
         self.end_unit(engine, session);
         self.serve_ready(engine, &mut held, now);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
@@ -612,14 +621,9 @@ impl Local {
     }
 
     /// Hands on what the call did beside its reply; the shards are still held.
-    fn carry_out(&mut self, engine: &Engine, own: Own<'_>) {
-        if self.effects.audience.log {
-            self.note(own);
-        }
-        if !self.effects.events.is_empty() {
-            engine
-                .pubsub
-                .notify(&self.effects.events, self.effects.audience.events);
+    fn carry_out(&mut self, engine: &Engine, own: Own<'_>, origin: Origin<'_>) {
+        if self.effects.audience.is_told() {
+            self.tell(engine, own, origin);
         }
         let (stats, effects) = (self.stats(engine), &self.effects);
         for (counter, count) in [

@@ -23,21 +23,33 @@ impl Local {
         result: Result<Reply, CommandError>,
     ) -> Step {
         self.reply(engine, session, row, result);
-        self.end_call(session)
+        self.end_call(engine, session, row)
     }
 
     /// Ends a call whose reply lies in the session's output.
-    pub(super) fn end_call(&mut self, session: &mut Session) -> Step {
+    pub(super) fn end_call(&mut self, engine: &Engine, session: &mut Session, row: &Row) -> Step {
         session.tries = 0;
         session.reservation = None;
-        self.after_reply(session)
+        self.after_reply(engine, session, Some(row))
     }
 
     /// What a connection does after a call was answered.
-    pub(super) fn after_reply(&mut self, session: &mut Session) -> Step {
+    fn after_reply(&mut self, engine: &Engine, session: &mut Session, row: Option<&Row>) -> Step {
+        if session.leaves_nothing() {
+            return Step::Done;
+        }
         if session.reply != ReplyMode::On {
             self.muted.clear();
             session.reply = session.reply.after_call();
+        }
+        let keeps_caching = |row: u16| {
+            let flags = engine.registry.row(row).flags;
+            flags.contains(Flags::KEEPS_CACHING)
+        };
+        if session.transaction.is_none()
+            && !row.and_then(|row| row.parent).is_some_and(keeps_caching)
+        {
+            session.tracking.end_caching();
         }
         if session.close_after_reply {
             Step::Close
@@ -86,7 +98,7 @@ impl Local {
             transaction.failed = true;
         }
         self.writer(session).error(text.as_bytes());
-        self.after_reply(session)
+        self.after_reply(engine, session, row)
     }
 }
 

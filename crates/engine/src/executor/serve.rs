@@ -2,6 +2,7 @@
 
 use super::log::Own;
 use super::reply::write_reply;
+use super::tell::Origin;
 use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
 use crate::blocking::{Parting, Speaker, State, Waiter};
 use crate::engine::Engine;
@@ -76,6 +77,7 @@ impl Local {
             proto: session.proto,
             no_touch: session.no_touch,
             reply: session.reply,
+            tracking: session.tracking,
         };
         let waiter = engine.blocked.enter(
             &session.client,
@@ -171,7 +173,7 @@ impl Local {
         let result = self.perform(engine, &caller, &mut out, row, &argv, held, now);
         if result == Ok(Reply::Block) {
             // A call that goes on waiting may have removed a key that had expired.
-            self.carry_out(engine, Own::Nothing);
+            self.carry_out(engine, Own::Nothing, Origin::Waiter(waiter, row, &argv));
             self.end_served_unit(engine);
             return false;
         }
@@ -183,7 +185,11 @@ impl Local {
         if waiter.speaker.reply == ReplyMode::On {
             waiter.client.inbox.push(out.to_bytes(), 0);
         }
-        self.carry_out(engine, Own::Words(&argv));
+        self.carry_out(
+            engine,
+            Own::Words(&argv),
+            Origin::Waiter(waiter, row, &argv),
+        );
         self.end_served_unit(engine);
         true
     }
@@ -207,7 +213,7 @@ impl Local {
             set_blocked(engine, session, false);
             session.log_offset = engine.log.end();
             session.client.inbox.drain_into(&mut session.out);
-            return self.after_reply(session);
+            return self.end_call(engine, session, engine.registry.row(waiter.row));
         }
         let wait = Wait::Reply {
             deadline_ms: waiter.deadline_ms,

@@ -3,7 +3,9 @@
 use super::footprint::is_long_transaction;
 use super::log::Own;
 use super::observe::Ago;
+use super::tell::Origin;
 use super::{Hindrance, Local, Step};
+use crate::clients::flag;
 use crate::engine::Engine;
 use crate::failpoint::{self, Fault, Place};
 use crate::handler::{Flow, Handler};
@@ -34,6 +36,7 @@ impl Local {
             Ok(Flow::Reply(reply)) => self.answer(engine, session, row, Ok(reply)),
             Err(error) => self.answer(engine, session, row, Err(error)),
             Ok(Flow::Close(reply)) => {
+                session.client.set_flag(flag::CLOSING, true);
                 self.answer(engine, session, row, Ok(reply));
                 Step::Close
             }
@@ -90,7 +93,7 @@ impl Local {
         }
         drop(held);
         self.free(engine);
-        self.end_call(session)
+        self.end_call(engine, session, row)
     }
 
     /// Runs `run` with the shards of `held`, and puts a changed world in force.
@@ -119,7 +122,7 @@ impl Local {
         let result = run(&mut holding);
         let new_world = holding.new_world.take();
         drop(holding);
-        self.carry_out(engine, own);
+        self.carry_out(engine, own, Origin::Session(session));
         if !session.executing {
             self.end_unit_of(engine, session, own);
             self.serve_ready(engine, held, now);
@@ -177,7 +180,7 @@ impl Local {
         }
         drop(held);
         self.free(engine);
-        self.end_call(session)
+        self.end_call(engine, session, row)
     }
 
     /// Runs the queued commands with every shard held that they and the watched keys can touch.
@@ -211,7 +214,7 @@ impl Local {
             let result = match row.handler {
                 Handler::Read(_) | Handler::Write(_) => {
                     let result = self.perform_for(engine, session, row, &argv, held, now);
-                    self.carry_out(engine, Own::Words(&argv));
+                    self.carry_out(engine, Own::Words(&argv), Origin::Call(session, row, &argv));
                     result
                 }
                 Handler::Session(run) => {

@@ -1,7 +1,7 @@
 //! Publish and subscribe: who listens to what, and the delivery of messages.
 //!
-//! **Invariant**: one mutex over all subscriptions gives all messages one order: two subscribers of the same two channels
-//! see the messages of two publishers in the same order.
+//! **Invariant**: one mutex over all subscriptions, and over the records of tracking, gives all messages one order: two
+//! subscribers of the same two channels see the messages of two publishers in the same order.
 
 mod commands;
 mod subscriptions;
@@ -11,6 +11,7 @@ pub use commands::leave_all;
 pub use subscriptions::Subscriptions;
 
 use crate::clients::Client;
+use crate::tracking::Trackers;
 use ::commands::{EventClass, KeyEvent};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -31,18 +32,19 @@ pub enum Topic {
     ShardChannel,
 }
 
-/// All subscriptions of the server.
+/// All subscriptions of the server, and what its tracking clients have read.
 #[derive(Debug, Default)]
 pub struct PubSub {
-    lists: Mutex<Lists>,
+    pub(crate) lists: Mutex<Lists>,
     /// Bytes of messages that may wait for one subscriber (client-output-buffer-limit pubsub, hard); 0 for no limit.
-    waiting_max: AtomicUsize,
+    pub(crate) waiting_max: AtomicUsize,
 }
 
-/// Subscribers by what they subscribed to, each list in the order of subscription.
+/// Subscribers by what they subscribed to, each list in the order of subscription, and those who track keys.
 #[derive(Debug, Default)]
-struct Lists {
+pub(crate) struct Lists {
     by_topic: [HashMap<Bytes, Vec<Arc<Client>>>; 3],
+    pub(crate) trackers: Trackers,
 }
 
 /// A message in both versions of RESP, each encoded when the first subscriber needs it.
@@ -167,11 +169,7 @@ impl<'m> Message<'m> {
     }
 
     fn send(&mut self, client: &Client, limit: usize) {
-        let proto = if client.shown.proto.load(Relaxed) == 3 {
-            Proto::Resp3
-        } else {
-            Proto::Resp2
-        };
+        let proto = client.proto();
         let words = self.words;
         let encoded = self.encoded[usize::from(proto == Proto::Resp3)]
             .get_or_insert_with(|| encode(words, proto));
