@@ -18,4 +18,5 @@ mod server;
 mod table;
 mod threads;
 mod tls;
+mod tracking;
 mod transcript;

@@ -5,6 +5,7 @@
 //! < +OK              its reply, as `testkit::render` writes it
 //! > CLIENT ID
 //! ~ :*               its reply matches this pattern
+//! < >["message"]     without a call before it: a message that comes by itself
 //! ```
 
 use std::io::{Read, Write};
@@ -97,7 +98,10 @@ impl Caller {
                 last = Some((rest, render(&self.call(rest))));
                 continue;
             }
-            let (call, reply) = last.take().expect("a reply follows a call");
+            let (call, reply) = last.take().unwrap_or_else(|| {
+                let message = self.receive().expect("a message comes");
+                ("", render(&message))
+            });
             let is_right = match kind {
                 "<" => reply == rest,
                 "~" => store::glob::matches(rest.as_bytes(), reply.as_bytes()),
