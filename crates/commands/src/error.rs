@@ -1,11 +1,13 @@
 //! The errors that a command can answer with, and their exact text.
 
+use crate::geo::GeoError;
+use crate::hyperloglog::HyperLogLogError;
 use crate::stream::StreamError;
 use std::borrow::Cow;
 
 /// An error reply. The connection lives on.
 ///
-/// Every variant's text is Redis' own ([`CommandError::text`] is the only place that has it, but for [`StreamError::text`]).
+/// Every variant's text is Redis' own ([`CommandError::text`] is the only place that has it, but for those of families with their own errors).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the text of each variant stands in `text`")]
 pub enum CommandError {
@@ -114,6 +116,10 @@ pub enum CommandError {
     },
     /// An error of a layer above, in the words of that layer's own table of errors.
     Above(Cow<'static, str>),
+    /// An error of the geo commands.
+    Geo(GeoError),
+    /// An error of the HyperLogLog commands.
+    HyperLogLog(HyperLogLogError),
     /// An error of the stream commands.
     Stream(StreamError),
     /// A subcommand whose arguments are not what it takes (addReplySubcommandSyntaxError, Redis 7.2).
@@ -269,6 +275,8 @@ impl CommandError {
                     .into();
             }
             Self::Above(text) => return text.clone(),
+            Self::Geo(error) => return error.text(),
+            Self::HyperLogLog(error) => return error.text(),
             Self::Stream(error) => return error.text(),
             Self::SubcommandSyntax { given, container } => {
                 let given = printable(given, 128);
@@ -314,6 +322,18 @@ impl CommandError {
             name: printable(name, 128),
             words,
         }
+    }
+}
+
+impl From<GeoError> for CommandError {
+    fn from(error: GeoError) -> Self {
+        Self::Geo(error)
+    }
+}
+
+impl From<HyperLogLogError> for CommandError {
+    fn from(error: HyperLogLogError) -> Self {
+        Self::HyperLogLog(error)
     }
 }
 

@@ -209,11 +209,24 @@ impl KeySpec {
         }
     }
 
+    /// Whether one key stands right where the search ends.
+    fn is_one_key(&self) -> bool {
+        matches!(self.find, FindKeys::Range { last: 0, .. })
+    }
+
     /// Appends the positions of the keys that this rule finds in `argv`.
     pub fn find(&self, argv: &[&[u8]], positions: &mut Positions) -> Search {
         let flags = self.vary.map_or(self.flags, |vary| vary(argv));
         let first = match self.begin {
             BeginSearch::Index(index) => Some(index),
+            BeginSearch::Keyword { word, from } if self.is_one_key() => {
+                // An option that names a key may come again (GEORADIUS .. STORE a STORE b). Which one counts is for the
+                // command to know; all of them are its keys here.
+                let from = usize::try_from(from).unwrap_or(0);
+                let keys = seek_all(argv, word, from).map(|at| (at + 1, flags));
+                positions.extend(keys.filter(|(at, _)| *at < argv.len()));
+                None
+            }
             BeginSearch::Keyword { word, from } => seek(argv, word, from),
             BeginSearch::Rule(rule) => match rule(argv) {
                 Reach::Nothing => None,
@@ -279,6 +292,14 @@ pub(crate) const ALL_BUT_TIMEOUT: &[KeySpec] = &[KeySpec::range(
 
 /// Positions of keys in a call, each with what is done with the key.
 pub type Positions = SmallVec<[(usize, KeyFlags); 4]>;
+
+/// Every occurrence of `word` from the word `from` on.
+fn seek_all(argv: &[&[u8]], word: &str, from: usize) -> impl Iterator<Item = usize> {
+    let words = argv.iter().enumerate().skip(from);
+    words
+        .filter(move |(_, text)| text.eq_ignore_ascii_case(word.as_bytes()))
+        .map(|(at, _)| at)
+}
 
 /// The word after the first occurrence of `word`, sought as [`BeginSearch::Keyword`] says.
 fn seek(argv: &[&[u8]], word: &str, from: i32) -> Option<usize> {
@@ -349,6 +370,11 @@ mod tests {
             KeySpec::after(KeyFlags::OW, "STORE", 6),
             "georadius k 1 2 3 m store d",
             &[7],
+        );
+        found(
+            KeySpec::after(KeyFlags::OW, "STORE", 6),
+            "georadius k 1 2 3 m store store asc store e store",
+            &[7, 8, 10],
         );
     }
 }

@@ -13,9 +13,11 @@ pub mod dump;
 mod effects;
 mod error;
 pub mod generic;
+pub mod geo;
 mod handler;
 pub mod hash;
 mod help;
+pub mod hyperloglog;
 pub mod keys;
 pub mod list;
 mod scan;
@@ -49,7 +51,9 @@ pub fn all() -> Vec<&'static DataCommand> {
         bitmap::COMMANDS,
         dump::COMMANDS,
         generic::COMMANDS,
+        geo::COMMANDS,
         hash::COMMANDS,
+        hyperloglog::COMMANDS,
         list::COMMANDS,
         set::COMMANDS,
         stream::COMMANDS,

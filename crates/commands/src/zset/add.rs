@@ -12,7 +12,7 @@ use store::zset::Outcome;
 bitflags! {
     /// Options of ZADD.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    struct Options: u8 {
+    pub(crate) struct Options: u8 {
         /// Only members that are not there yet.
         const NX = 1;
         /// Only members that are there.
@@ -149,11 +149,25 @@ fn add(
     pairs: &[&[u8]],
     options: Options,
 ) -> Result<Reply, CommandError> {
-    let pairs = pairs.as_chunks::<2>().0;
-    let scores = pairs
+    let members = pairs
+        .as_chunks::<2>()
+        .0
         .iter()
-        .map(|[score, _]| resp::number::parse_double(score).ok_or(CommandError::NotFloat))
-        .collect::<Result<SmallVec<[f64; 16]>, _>>()?;
+        .map(|[score, member]| {
+            let score = resp::number::parse_double(score).ok_or(CommandError::NotFloat)?;
+            Ok((score, *member))
+        })
+        .collect::<Result<SmallVec<[(f64, &[u8]); 16]>, CommandError>>()?;
+    add_members(ctx, key, &members, options)
+}
+
+/// Adds members with their scores.
+pub(crate) fn add_members(
+    ctx: &mut WriteCtx<'_>,
+    key: &[u8],
+    members: &[(f64, &[u8])],
+    options: Options,
+) -> Result<Reply, CommandError> {
     let slot = ctx.space.entry::<ZSet>(key)?;
     let increments = options.contains(Options::INCR);
     if options.contains(Options::XX) && !slot.exists() {
@@ -165,11 +179,11 @@ fn add(
     }
     let mut guard = slot.or_default();
     let (zset, tuning): (&mut ZSet, _) = (&mut guard, &ctx.call.settings.tuning);
-    zset.expect(tuning, pairs.len());
+    zset.expect(tuning, members.len());
     let (mut added, mut updated, mut last) = (0, 0, Decision::Pass);
-    for ([_, member], given) in pairs.iter().zip(scores) {
+    for (given, member) in members {
         let outcome = zset.update(tuning, member, |present| {
-            last = options.decide(present, given);
+            last = options.decide(present, *given);
             match last {
                 Decision::Score(score) => Some(score),
                 Decision::Pass | Decision::NotANumber => None,

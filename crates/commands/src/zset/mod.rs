@@ -11,6 +11,8 @@ mod read;
 mod remove;
 mod scores;
 
+pub(crate) use add::{Options as AddOptions, add_members};
+
 use crate::{DataCommand, EventClass, Expiry, Reply, WriteCtx};
 use store::{Object, ZSet};
 

@@ -527,7 +527,7 @@ impl Local {
             no_touch: caller.no_touch,
             on_expired: match row.handler {
                 _ if caller.is_primary => OnExpired::Ignore,
-                Handler::Write(_) => OnExpired::Delete,
+                Handler::Write(_) if !row.flags.contains(Flags::READONLY) => OnExpired::Delete,
                 _ => self.world.on_expired(now.ms()),
             },
             lazy_expire: settings.lazy_expire,
