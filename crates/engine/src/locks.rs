@@ -129,6 +129,7 @@ impl Locks {
     }
 
     /// Takes `shards`, or says which of them was busy.
+    #[inline]
     pub fn acquire(&self, shards: &ShardSet, taker: Taker) -> Result<Held<'_>, u16> {
         let mut held = Held {
             guards: SmallVec::new(),
@@ -325,6 +326,7 @@ impl<'a> Held<'a> {
         self.guards.sort_unstable_by_key(|(shard, _)| *shard);
     }
 
+    #[inline]
     fn take(&mut self, shard: u16, taker: Taker) -> Result<(), u16> {
         let cell = &self.cells[usize::from(shard)];
         if taker == Taker::Lane && cell.reserved.load(Ordering::Relaxed) > 0 {
@@ -349,6 +351,7 @@ impl ManyShards for Held<'_> {
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
         for (shard, guard) in self.guards.drain(..) {
             drop(guard);

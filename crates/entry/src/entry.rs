@@ -313,6 +313,10 @@ impl<T> Entry<T> {
         let old = self.shape();
         let mut new = Shape::new(variant, old.key_len, value_len, expiry);
         new.flags |= old.flags & PARITY;
+        let same = new.flags == old.flags && new.value_len == old.value_len;
+        if same && expiry == self.expiry() {
+            return new;
+        }
         if new.key_at() != old.key_at() {
             self.relocate(old, new);
         } else if new.size() != old.size() {

@@ -586,6 +586,7 @@ impl Local {
         run(&mut ctx, Args::of_call(argv, row.name_words()))
     }
 
+    #[inline]
     fn acquire<'e>(&self, engine: &'e Engine, shards: &ShardSet) -> Result<Held<'e>, Hindrance> {
         let held = engine
             .locks
