@@ -34,7 +34,7 @@ mod world;
 pub use blocking::{Awaited, Blocked, Parting, Waiter};
 pub use engine::{Engine, Layout};
 pub use eviction::{Eviction, EvictionRules, Population, Rank};
-pub use executor::{Executor, ExpireProgress, Past, Step, Wait};
+pub use executor::{Executor, ExpireProgress, PREFETCH_MAX, Past, Step, Wait};
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};
 pub use host::Host;

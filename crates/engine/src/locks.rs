@@ -151,12 +151,20 @@ impl Locks {
     }
 
     /// Takes one shard if nobody has it.
+    #[inline]
     pub(crate) fn try_one(&self, shard: u16) -> Option<Held<'_>> {
         let guard = self.cells.get(usize::from(shard))?.mutex.try_lock()?;
         Some(Held {
             guards: smallvec::smallvec![(shard, guard)],
             cells: &self.cells,
         })
+    }
+
+    /// Lets `look` see a shard, if it is free this instant; never waits.
+    #[inline]
+    pub(crate) fn glance<R>(&self, shard: u16, look: impl FnOnce(&Shard) -> R) -> Option<R> {
+        let held = self.try_one(shard)?;
+        held.guards.first().map(|(_, guard)| look(&guard.shard))
     }
 
     /// A future that resolves when `shard` may be free. It resolves at once when the shard became free meanwhile.

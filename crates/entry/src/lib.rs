@@ -20,7 +20,7 @@ mod scored;
 pub use blob::{BLOB_MAX, BLOB_PREFIX, Blob, capacity_of};
 pub use block::LENGTH_MAX;
 pub use entry::{Entry, KIND_STRING, ValueRef};
-pub use link::{Link, Taken, Thin};
+pub use link::{Link, Taken, Thin, prefetch};
 pub use member::Member;
 pub use pair::Pair;
 pub use scored::Scored;

@@ -175,6 +175,12 @@ impl Parser {
         self.state != State::Idle
     }
 
+    /// Forgets the part of a request that has been seen, so that the next call may begin with other bytes: for a caller that
+    /// looked ahead and goes back.
+    pub fn restart(&mut self) {
+        self.state = State::Idle;
+    }
+
     /// Gives back the memory kept for the arguments of later requests; does nothing in the middle of a request.
     pub fn release(&mut self) {
         if self.state == State::Idle {

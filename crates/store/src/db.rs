@@ -78,6 +78,18 @@ impl Db {
         self.table.find_mut(hash, key)
     }
 
+    /// Has the bucket near the processor that looking up a key of this hash reads first.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.table.prefetch_bucket(hash);
+    }
+
+    /// Has the entry near the processor that looking up a key of this hash reads once it has the bucket.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.table.prefetch_element(hash);
+    }
+
     /// Where the entry of `key` is. It holds until the next insertion or removal.
     #[inline]
     #[must_use]

@@ -8,6 +8,7 @@
 
 mod account;
 mod requests;
+mod run;
 
 use std::cell::RefCell;
 use std::future::poll_fn;

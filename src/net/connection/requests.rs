@@ -4,13 +4,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use engine::observe::{Sizes, Thresholds};
-use engine::{Executor, Past, Step, Wait};
-use resp::{Limits, Parse, Parser, ProtocolError, Trust};
+use engine::{Executor, Step, Wait};
+use resp::{Limits, Parse, ProtocolError, Trust};
 use smallvec::SmallVec;
 use tracing::debug;
 
-use super::account::{OUTPUT_FLUSH, watermark};
+use super::run::{BATCH_NS, Ended};
 use super::{CARRY_MAX, Ending, State, Turn};
 use crate::net::stream::{Room, Stream};
 use crate::net::worker::Worker;
@@ -31,60 +30,11 @@ pub(super) enum Stop {
     Violation(ProtocolError),
 }
 
-/// Requests that one turn runs.
-const BATCH_REQUESTS: usize = 1000;
-
-/// Nanoseconds that one turn runs.
-const BATCH_NS: u64 = 1_000_000;
-
-/// A request counts once more for each so many bytes of it, so that a large one ends the turn.
-const REQUEST_WEIGHT: usize = 1024;
-
 /// Room that is made at once for a large request; after that the room doubles.
 const RESERVE_MAX: usize = 4 << 20;
 
 /// What an active client is charged for reading: its share of the worker's scratch, as much as Redis gives a client.
 const READ_ROOM: usize = 20 * 1024;
-
-/// How large a request was that has ended, in bytes.
-#[derive(Clone, Copy, Debug)]
-struct Ended {
-    request: usize,
-    reply: usize,
-}
-
-impl Ended {
-    fn sizes(self) -> Sizes {
-        Sizes {
-            request: self.request as u64,
-            reply: self.reply as u64,
-        }
-    }
-}
-
-/// Whether each request has to be looked back at when it has run: the end of a turn would not do, because what is looked
-/// for does not end one.
-fn watches_each(thresholds: &Thresholds) -> bool {
-    let below = |threshold: Option<u64>, ends_turn: usize| {
-        threshold.is_some_and(|threshold| threshold < ends_turn as u64)
-    };
-    thresholds.slow_ns() <= BATCH_NS
-        || below(thresholds.request_bytes, BATCH_REQUESTS * REQUEST_WEIGHT)
-        || below(thresholds.reply_bytes, OUTPUT_FLUSH)
-}
-
-/// Gives the words of the request at `at` to `take`.
-fn with_words(data: &[u8], at: usize, take: impl FnOnce(&[&[u8]])) {
-    let limits = Limits {
-        bulk_max: u64::MAX,
-        trust: Trust::Primary,
-    };
-    let (rest, mut parser) = (data.get(at..).unwrap_or_default(), Parser::default());
-    if let Ok(Parse::Frame(_)) = parser.parse(rest, &limits) {
-        let argv: SmallVec<[&[u8]; 16]> = parser.request(rest).iter().collect();
-        take(&argv);
-    }
-}
 
 impl State {
     /// Reads once and runs what was read.
@@ -168,115 +118,6 @@ impl State {
         let (consumed, stop) = self.run(&mut worker.executor, shared, &input);
         self.put_back(input, consumed);
         stop
-    }
-
-    /// Runs the requests at the start of `data`: how many bytes they took, and why no more ran.
-    pub(super) fn run(
-        &mut self,
-        executor: &mut Executor,
-        shared: &Shared,
-        data: &[u8],
-    ) -> (usize, Stop) {
-        let limits = &shared.server.limits;
-        let bulk_max = limits.bulk_max.load(Relaxed);
-        let bounds = self.output_bounds(shared);
-        let output_max = watermark(bounds);
-        self.session.out.set_max(bounds.output_max());
-        self.session
-            .client
-            .shown
-            .qbuf
-            .store(data.len() as u64, Relaxed);
-        let watches_each = watches_each(executor.thresholds());
-        // Where one looks after each request, the room for output is always used up.
-        let look_from = if watches_each { 0 } else { output_max };
-        let (mut at, mut requests) = (0, 0);
-        // Where the last request begins and the one before, how long it was if it has ended, and the output before its reply.
-        let (mut last, mut previous, mut ended) = (0, 0, None);
-        let mut out_before = self.session.out.len();
-        let stop = loop {
-            let rest = data.get(at..).unwrap_or_default();
-            let trust = if self.session.authenticated {
-                Trust::Authenticated
-            } else {
-                Trust::Unauthenticated
-            };
-            let length = match self.parser.parse(rest, &Limits { bulk_max, trust }) {
-                Ok(Parse::Frame(length)) => length,
-                Ok(Parse::Skip(length)) => {
-                    at += length;
-                    continue;
-                }
-                Ok(Parse::Incomplete { needed }) => {
-                    self.needed = needed;
-                    break Stop::Incomplete;
-                }
-                Err(violation) => break Stop::Violation(violation),
-            };
-            let request = self.parser.request(rest);
-            let argv: SmallVec<[&[u8]; 16]> = request.iter().collect();
-            (previous, last, ended) = (last, at, None);
-            match executor.call(&mut self.session, &argv) {
-                Step::Done => {
-                    at += length;
-                    ended = Some(length);
-                }
-                step @ (Step::Freeze(_) | Step::Host(_) | Step::Close) => {
-                    at += length;
-                    ended = Some(length);
-                    break Stop::Step(step);
-                }
-                step => break Stop::Step(step),
-            }
-            requests += 1 + length / REQUEST_WEIGHT;
-            let latest_ns = executor.latest().monotonic_ns;
-            let started_ns = *self.turn_started_ns.get_or_insert(latest_ns);
-            let out_len = self.session.out.len();
-            if out_len >= look_from {
-                if watches_each {
-                    executor.end_batch();
-                    let ended = ended.take().map(|request| Ended {
-                        request,
-                        reply: out_len.saturating_sub(out_before),
-                    });
-                    self.observe(executor, data, [previous, last], ended);
-                }
-                if out_len >= output_max {
-                    break Stop::Output;
-                }
-            }
-            out_before = out_len;
-            if requests >= BATCH_REQUESTS || latest_ns.saturating_sub(started_ns) > BATCH_NS {
-                break Stop::Budget;
-            }
-        };
-        executor.end_batch();
-        let reply = self.session.out.len().saturating_sub(out_before);
-        let ended = ended.map(|request| Ended { request, reply });
-        self.observe(executor, data, [previous, last], ended);
-        (at, stop)
-    }
-
-    /// Enters the last request into the logs that it belongs in, if it has ended, and the one before it. Their bytes are
-    /// still there.
-    fn observe(
-        &self,
-        executor: &mut Executor,
-        data: &[u8],
-        [previous, last]: [usize; 2],
-        ended: Option<Ended>,
-    ) {
-        let sizes = ended.map(Ended::sizes);
-        if !executor.is_remarkable(sizes) {
-            return;
-        }
-        with_words(data, previous, |argv| {
-            executor.enter(&self.session, Past::Previous(argv));
-        });
-        with_words(data, last, |argv| {
-            executor.enter(&self.session, Past::Last(argv, sizes));
-        });
-        executor.forget_slow();
     }
 
     /// What the connection does after a run: go on, or end the turn with something once the output is flushed.

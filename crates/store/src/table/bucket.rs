@@ -82,6 +82,14 @@ impl<E: Thin> Bucket<E> {
         }
     }
 
+    /// Has the elements brought near that have this tag.
+    #[inline]
+    pub(super) fn prefetch(&self, tag: u8) {
+        for slot in self.tagged(tag) {
+            self.slots[slot].prefetch();
+        }
+    }
+
     /// Where the first element is that has this tag and passes `test`.
     #[inline]
     pub(super) fn spot(&self, tag: u8, mut test: impl FnMut(&E) -> bool) -> Option<Spot> {

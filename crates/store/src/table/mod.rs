@@ -121,6 +121,22 @@ impl<E: Thin> Table<E> {
         }
     }
 
+    /// Has the bucket for a hash brought near, for a lookup that comes soon.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        if let Some(bucket) = self.bucket(self.index_of(hash)) {
+            entry::prefetch(bucket);
+        }
+    }
+
+    /// Has the elements brought near that a lookup of this hash will read; the bucket should be near already.
+    #[inline]
+    pub fn prefetch_element(&self, hash: u64) {
+        if let Some(bucket) = self.bucket(self.index_of(hash)) {
+            bucket.prefetch(tag_of(hash));
+        }
+    }
+
     #[inline]
     fn bucket(&self, index: usize) -> Option<&Bucket<E>> {
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
