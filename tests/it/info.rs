@@ -59,8 +59,10 @@ fn the_keyspace_is_counted() {
         ",
     );
     let info = caller.text("INFO keyspace");
-    let (counts, ttl) = field(&info, "db0").split_once(",avg_ttl=").unwrap();
+    let (counts, rest) = field(&info, "db0").split_once(",avg_ttl=").unwrap();
+    let (ttl, volatile_items) = rest.split_once(',').unwrap();
     assert_eq!(counts, "keys=3,expires=1");
+    assert_eq!(volatile_items, "keys_with_volatile_items=0");
     assert!(
         (1..=1_000_000).contains(&ttl.parse::<u64>().unwrap()),
         "{ttl}"
