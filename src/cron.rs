@@ -153,8 +153,7 @@ fn take_rates(shared: &Shared, now_ms: i64) {
 
 /// Ends a pause whose time is over, so that calls need not look at it any more.
 ///
-/// **Invariant**: the main thread waits for no shard. CONFIG SET inside of EXEC waits for the main thread while it holds
-/// all of them.
+/// The main thread waits for no shard: whoever connects would wait with it.
 fn end_pause(shared: &Shared, now_ms: i64) {
     let is_over = |until_ms: i64| until_ms <= now_ms;
     let pause = shared.engine.world().pause;

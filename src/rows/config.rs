@@ -131,7 +131,8 @@ const CONFIG_REWRITE: EngineCommand = EngineCommand {
     flags: Flags::ADMIN
         .union(Flags::LOADING)
         .union(Flags::NOSCRIPT)
-        .union(Flags::STALE),
+        .union(Flags::STALE)
+        .union(Flags::SYSTEM),
     categories: Categories::empty(),
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     subcommands: &[],
@@ -203,7 +204,8 @@ const CONFIG_SET: EngineCommand = EngineCommand {
         .union(Flags::LOADING)
         .union(Flags::NOSCRIPT)
         .union(Flags::STALE)
-        .union(Flags::EVERYTHING),
+        .union(Flags::EVERYTHING)
+        .union(Flags::SYSTEM),
     categories: Categories::empty(),
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     subcommands: &[],

@@ -109,3 +109,60 @@ fn connections_move_between_workers_in_the_middle_of_traffic() {
         }
     }
 }
+
+#[test]
+fn a_transaction_that_calls_the_system_holds_no_shard_and_stays_one() {
+    let server =
+        TestServer::plain("io-threads 2\nworker-placement spread\nenable-debug-command yes");
+    let engine = server.engine();
+    let (mut one, mut two, mut three) = (server.client(), server.client(), server.client());
+    three.check(&["SET", "b", "0"], "+OK\r\n");
+    for words in [
+        ["MULTI"].as_slice(),
+        &["INCR", "a"],
+        &["CONFIG", "SET", "maxclients", "2000"],
+        &["DEBUG", "SLEEP", "0.3"],
+        &["CONFIG", "SET", "port", "no-number"],
+        &["INCR", "b"],
+    ] {
+        one.check(
+            words,
+            if words == ["MULTI"] {
+                "+OK\r\n"
+            } else {
+                "+QUEUED\r\n"
+            },
+        );
+    }
+    one.send(request(&["EXEC"]));
+    wait_until("the world is frozen", || engine.world().frozen);
+    // It would find a busy shard if the transaction held one.
+    wait_until("no shard is held", || engine.try_change_world(|_| ()));
+    assert!(engine.world().frozen);
+    two.send(request(&["MGET", "a", "b"]));
+    one.expect("*5\r\n:1\r\n+OK\r\n+OK\r\n");
+    one.expect("-ERR CONFIG SET failed (possibly related to argument 'port') - argument couldn't be parsed into an integer\r\n");
+    one.expect(":1\r\n");
+    two.expect("*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    assert!(!engine.world().frozen);
+    one.check(
+        &["CONFIG", "GET", "maxclients"],
+        "*2\r\n$10\r\nmaxclients\r\n$4\r\n2000\r\n",
+    );
+}
+
+#[test]
+fn a_port_is_changed_and_the_file_rewritten_within_a_transaction() {
+    let server = TestServer::plain("io-threads 1");
+    let mut client = server.client();
+    client.check(&["MULTI"], "+OK\r\n");
+    client.check(
+        &["CONFIG", "SET", "port", "0", "tls-port", "0"],
+        "+QUEUED\r\n",
+    );
+    client.check(&["CONFIG", "REWRITE"], "+QUEUED\r\n");
+    client.check(&["INFO", "server"], "+QUEUED\r\n");
+    client.check(&["PING"], "+QUEUED\r\n");
+    client.send(request(&["EXEC"]));
+    client.expect("*4\r\n+OK\r\n-ERR The server is running without a config file\r\n$");
+}

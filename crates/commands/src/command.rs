@@ -185,6 +185,8 @@ bitflags! {
         const KEEPS_CACHING = 1 << 23;
         /// Not Redis' own: may touch every shard, so that EXEC holds all of them.
         const EVERYTHING = 1 << 28;
+        /// Not Redis' own: makes calls of the operating system, so that not even EXEC holds shards meanwhile.
+        const SYSTEM = 1 << 23;
         /// Not Redis' own: time grows with the keys' elements, so that large keys send it to a lane.
         const LINEAR = 1 << 29;
         /// Not Redis' own: time grows with the elements asked for, so that the handler itself finds out whether that is

@@ -358,9 +358,10 @@ impl ManyShards for Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Held<'_> {
+    /// Releases all shards.
     #[inline]
-    fn drop(&mut self) {
+    pub(crate) fn release(&mut self) {
         for (shard, guard) in self.guards.drain(..) {
             drop(guard);
             let cell = &self.cells[usize::from(shard)];
@@ -370,6 +371,13 @@ impl Drop for Held<'_> {
                 cell.freed.notify(usize::MAX);
             }
         }
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

@@ -4,6 +4,9 @@
 //! 2. EXEC takes all of those shards before anything else. **Invariant**: watch marks are read under the locks, never
 //!    before: between a mark read too early and the locks another client's write and a third one's read would fit.
 //! 3. The commands run one after the other with the shards held; the reply is complete before they are released.
+//! 4. A command that makes calls of the operating system (CONFIG SET) runs with no shard held. That the transaction stays one
+//!    for everybody else is seen to by the world, which is frozen from then on until its end; whoever is kept waiting by that
+//!    waits as for a pause, and no thread waits with it.
 
 use crate::clients::flag;
 use crate::engine::Engine;
@@ -369,7 +372,7 @@ pub(crate) fn queue(session: &mut Session, row: &Row, argv: &[&[u8]], locks: &Lo
     let Some(transaction) = session.transaction.as_mut() else {
         return;
     };
-    if row.flags.contains(Flags::EVERYTHING) {
+    if row.flags.intersects(Flags::EVERYTHING | Flags::SYSTEM) {
         transaction.shards = ShardSet::All;
     } else {
         transaction.shards.union(&footprint(row, argv, locks));

@@ -24,7 +24,8 @@ pub struct World {
     pub lacks_replicas: bool,
     /// CLIENT PAUSE, while it lasts.
     pub pause: Option<Pause>,
-    /// DEBUG SLEEP: every command waits.
+    /// Every command waits: DEBUG SLEEP sleeps, or a transaction makes calls of the operating system, half done and without
+    /// a lock. Whoever takes shards on its own account leaves the dataset as it is meanwhile.
     pub frozen: bool,
     /// Whether the dataset is being read: what needs it is refused.
     pub loading: bool,

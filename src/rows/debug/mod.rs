@@ -34,7 +34,8 @@ const DEBUG: EngineCommand = EngineCommand {
         .union(Flags::LOADING)
         .union(Flags::NOSCRIPT)
         .union(Flags::STALE)
-        .union(Flags::EVERYTHING),
+        .union(Flags::EVERYTHING)
+        .union(Flags::SYSTEM),
     categories: Categories::empty(),
     tips: &[],
     subcommands: &[],

@@ -177,7 +177,10 @@ const INFO: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
     keys: &[],
-    flags: Flags::LOADING.union(Flags::STALE).union(Flags::EVERYTHING),
+    flags: Flags::LOADING
+        .union(Flags::STALE)
+        .union(Flags::EVERYTHING)
+        .union(Flags::SYSTEM),
     categories: Categories::DANGEROUS,
     tips: &[
         "nondeterministic_output",

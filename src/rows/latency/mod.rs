@@ -46,7 +46,8 @@ const LATENCY_DOCTOR: EngineCommand = EngineCommand {
     flags: Flags::ADMIN
         .union(Flags::LOADING)
         .union(Flags::NOSCRIPT)
-        .union(Flags::STALE),
+        .union(Flags::STALE)
+        .union(Flags::SYSTEM),
     categories: Categories::empty(),
     tips: &[
         "nondeterministic_output",

@@ -43,7 +43,7 @@ const MEMORY_DOCTOR: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::Exact(2),
     keys: &[],
-    flags: Flags::EVERYTHING,
+    flags: Flags::EVERYTHING.union(Flags::SYSTEM),
     categories: Categories::empty(),
     tips: &[
         "nondeterministic_output",
@@ -156,7 +156,7 @@ const MEMORY_MALLOC_STATS: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::Exact(2),
     keys: &[],
-    flags: Flags::empty(),
+    flags: Flags::SYSTEM,
     categories: Categories::empty(),
     tips: &[
         "nondeterministic_output",
@@ -208,7 +208,7 @@ const MEMORY_STATS: EngineCommand = EngineCommand {
     complexity: "O(1) in the number of keys",
     arity: Arity::Exact(2),
     keys: &[],
-    flags: Flags::EVERYTHING,
+    flags: Flags::EVERYTHING.union(Flags::SYSTEM),
     categories: Categories::empty(),
     tips: &[
         "nondeterministic_output",

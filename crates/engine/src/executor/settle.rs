@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::transaction::end_watches;
 use crate::walk::{Progress, Walk};
 use crate::world::World;
-use commands::{CommandError, ManyShards, Now, Reply};
+use commands::{CommandError, Flags, ManyShards, Now, Reply};
 use std::sync::Arc;
 
 impl Local {
@@ -144,6 +144,11 @@ impl Local {
         let mut shards = session.watches.shards(&engine.locks);
         if let Some(transaction) = &session.transaction {
             shards.union(&transaction.shards);
+            if self.taker == Taker::Worker && transaction.flags.contains(Flags::SYSTEM) {
+                self.suspend_clock(engine, session);
+                session.pending = Some((self.generation, Flow::Exec));
+                return Step::Lane;
+            }
         }
         let too_early = failpoint::is(Fault::WatchBeforeLocks).then(|| session.watches.is_marked());
         failpoint::delay(Place::BetweenLocks);
@@ -184,11 +189,11 @@ impl Local {
     }
 
     /// Runs the queued commands with every shard held that they and the watched keys can touch.
-    pub(super) fn exec(
+    pub(super) fn exec<'e>(
         &mut self,
-        engine: &Engine,
+        engine: &'e Engine,
         session: &mut Session,
-        held: &mut Held<'_>,
+        held: &mut Held<'e>,
         now: Now,
         dirty: bool,
     ) -> Reply {
@@ -218,7 +223,13 @@ impl Local {
                     result
                 }
                 Handler::Session(run) => {
-                    let flow = self.run_session(engine, session, row, &argv, now, run);
+                    let flow = if row.flags.contains(Flags::SYSTEM) {
+                        self.outside(engine, held, |local| {
+                            local.run_session(engine, session, row, &argv, now, run)
+                        })
+                    } else {
+                        self.run_session(engine, session, row, &argv, now, run)
+                    };
                     if self.is_logged(row) {
                         self.note_words(session.db, &argv);
                     }
@@ -243,16 +254,42 @@ impl Local {
             self.effects.ready = ready;
             self.serve_ready(engine, held, now);
         }
+        self.set_frozen(engine, held, false);
         Reply::Written
     }
 
-    /// Brings what a session command asked for inside EXEC to its end, with the shards of the transaction.
-    pub(super) fn settle_held(
+    /// Runs something that makes calls of the operating system between two commands of a transaction: with no shard held,
+    /// and with the world frozen, for the transaction has to stay one. Every shard must be held, and is again afterwards.
+    /// Only a lane may wait for that.
+    fn outside<'e, T>(
         &mut self,
-        engine: &Engine,
+        engine: &'e Engine,
+        held: &mut Held<'e>,
+        run: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.set_frozen(engine, held, true);
+        held.release();
+        let result = run(self);
+        *held = engine.take_everything();
+        self.look_at_world(engine);
+        result
+    }
+
+    fn set_frozen(&mut self, engine: &Engine, held: &mut Held<'_>, frozen: bool) {
+        if self.world.frozen != frozen {
+            let world = World::clone(&self.world);
+            engine.replace_world(held, World { frozen, ..world });
+            self.look_at_world(engine);
+        }
+    }
+
+    /// Brings what a session command asked for inside EXEC to its end, with the shards of the transaction.
+    pub(super) fn settle_held<'e>(
+        &mut self,
+        engine: &'e Engine,
         session: &mut Session,
         own: Own<'_>,
-        held: &mut Held<'_>,
+        held: &mut Held<'e>,
         now: Now,
         flow: Result<Flow, CommandError>,
     ) -> Result<Reply, CommandError> {
@@ -269,7 +306,7 @@ impl Local {
                 Ok(walk.finish(&mut self.writer(session)))
             }
             Flow::Freeze(us) => {
-                engine.host.sleep(us);
+                self.outside(engine, held, |_| engine.host.sleep(us));
                 Ok(Reply::Ok)
             }
             Flow::Exec | Flow::Host(_) => Err(CommandError::NotInTransaction),
@@ -325,14 +362,7 @@ impl Local {
 
     pub(super) fn freeze(&mut self, engine: &Engine) -> Result<(), Hindrance> {
         let mut held = self.acquire(engine, &ShardSet::All)?;
-        engine.replace_world(
-            &mut held,
-            World {
-                frozen: true,
-                ..World::clone(&self.world)
-            },
-        );
-        self.look_at_world(engine);
+        self.set_frozen(engine, &mut held, true);
         Ok(())
     }
 }
