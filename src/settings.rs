@@ -48,6 +48,8 @@ pub fn update_world(world: &mut World, config: &Config) {
         );
     let keys_max = config.read(directive::TRACKING_TABLE_MAX_KEYS);
     world.tracked_keys_max = usize::try_from(keys_max).unwrap_or(usize::MAX);
+    let limit = config.read(directive::SNAPSHOT_BUFFER_LIMIT);
+    world.snapshot_buffer_limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let effort = config.read(directive::ACTIVE_EXPIRE_EFFORT);
     world.expire_effort = u8::try_from(effort).unwrap_or(1);
     world.replica_read_only = config.read(directive::REPLICA_READ_ONLY);

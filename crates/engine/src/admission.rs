@@ -57,6 +57,7 @@ const CHECKS: &[Check] = &[
     loading,
     follower,
     paused,
+    snapshot,
     queued,
 ];
 
@@ -243,6 +244,27 @@ fn paused(admission: &Admission<'_>) -> Option<Verdict> {
     };
     let waits = held_back && engine.host.now().ms() < pause.until_ms;
     waits.then_some(Verdict::Wait(Some(pause.until_ms)))
+}
+
+/// While too much waits to be written into a snapshot, nothing is added to it.
+fn snapshot(admission: &Admission<'_>) -> Option<Verdict> {
+    /// The run wakes those who wait; this is how long a wake-up may be missed.
+    const AGAIN_MS: i64 = 10;
+    let Admission {
+        world,
+        row,
+        session,
+        engine,
+        ..
+    } = admission;
+    let is_full = || world.snapshot && engine.snapshots.waiting() > world.snapshot_buffer_limit;
+    let writes = match &session.transaction {
+        Some(transaction) => {
+            row.flags.contains(Flags::RUNS_TRANSACTION) && transaction.flags.contains(Flags::WRITE)
+        }
+        None => row.flags.contains(Flags::WRITE),
+    };
+    (writes && is_full()).then(|| Verdict::Wait(Some(engine.host.now().ms() + AGAIN_MS)))
 }
 
 fn queued(admission: &Admission<'_>) -> Option<Verdict> {

@@ -10,6 +10,7 @@ use crate::locks::{Held, Locks, ShardSet, Taker};
 use crate::observe::{CommandLog, Monitors, Spikes};
 use crate::pubsub::PubSub;
 use crate::registry::Registry;
+use crate::snapshot::Snapshots;
 use crate::stats::Stats;
 use crate::world::World;
 use commands::DataCommand;
@@ -37,6 +38,8 @@ pub struct Engine {
     pub blocked: Blocked,
     /// Keys that are deleted to make room.
     pub eviction: Eviction,
+    /// The snapshot under way.
+    pub snapshots: Snapshots,
     /// Counters.
     pub stats: Stats,
     /// Calls that were slow or large.
@@ -108,6 +111,7 @@ impl Engine {
             pubsub: PubSub::default(),
             blocked: Blocked::default(),
             log: Log::new(),
+            snapshots: Snapshots::default(),
             host,
             seed: layout.seed,
             world: RwLock::new(world),
@@ -134,6 +138,11 @@ impl Engine {
     #[must_use]
     pub fn world_changes(&self) -> EventListener {
         self.world_changed.listen()
+    }
+
+    /// Has calls that wait for a change look again, although the world is the same.
+    pub(crate) fn wake_waiting(&self) {
+        self.world_changed.notify(usize::MAX);
     }
 
     /// Replaces the world while `held` has every shard.

@@ -64,7 +64,7 @@ impl Late {
         let entry = held
             .of_key_mut(key)
             .db_mut(db)
-            .remove(engine.seed.hash(key), key)?;
+            .take(engine.seed.hash(key), key)?;
         Some(Self { db, entry })
     }
 
@@ -81,7 +81,8 @@ impl Late {
         let hash = engine.seed.hash(self.entry.key());
         for (_, shard) in held.shards() {
             if shard.db(self.db).get(hash, self.entry.key()).is_none() {
-                shard.db_mut(self.db).put(engine.seed, hash, self.entry, 0);
+                let _nothing_was_there =
+                    shard.db_mut(self.db).put(engine.seed, hash, self.entry, 0);
                 return;
             }
         }

@@ -242,7 +242,7 @@ fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
         removed += shard.db(db).len() as u64;
         mark_waited(shard, db, held.effects);
         if !shard.db(db).is_empty() {
-            garbage.push(shard.take_db(db));
+            garbage.extend(shard.flush(db));
         }
     }
     if !garbage.is_empty() {

@@ -25,6 +25,7 @@ pub mod pubsub;
 mod registry;
 mod session;
 mod session_ctx;
+pub mod snapshot;
 mod stats;
 mod tracking;
 pub mod transaction;

@@ -29,6 +29,10 @@ pub struct World {
     pub frozen: bool,
     /// Whether the dataset is being read: what needs it is refused.
     pub loading: bool,
+    /// Whether a snapshot is being taken, so that what is written may have to wait.
+    pub snapshot: bool,
+    /// `snapshot-buffer-limit`: bytes that may wait to be written before calls that write wait.
+    pub snapshot_buffer_limit: usize,
     /// Whether the default user has a password: who has not given it may only do what precedes authentication.
     pub password_required: bool,
     /// Bytes that the dataset may use; 0 for no limit.
@@ -98,6 +102,8 @@ impl Default for World {
             pause: None,
             frozen: false,
             loading: false,
+            snapshot: false,
+            snapshot_buffer_limit: 64 << 20,
             password_required: false,
             maxmemory: 0,
             replica_ignores_maxmemory: true,
@@ -140,5 +146,6 @@ impl World {
             && !self.loading
             && !self.is_replica()
             && !self.lacks_replicas
+            && !self.snapshot
     }
 }

@@ -1,12 +1,15 @@
 //! The keys of one database within one shard: the table of entries, the index of their expiry, and that of hashes whose fields expire.
 
+use std::sync::Arc;
+
+use crate::cut::PreImages;
 use crate::encoding::Kind;
 use crate::expiry::ExpiryIndex;
 use crate::hash::Hash;
 use crate::object::Object;
 use crate::random::Random;
 use crate::string::NewString;
-use crate::table::{Fingerprint, HashSeed, Located, Table};
+use crate::table::{Fingerprint, HashSeed, Located, Position, Table};
 use entry::{Entry, ValueRef};
 
 /// The keys of one database within one shard.
@@ -17,6 +20,9 @@ pub struct Db {
     volatile: usize,
     /// There since the first hash with a volatile field.
     hashes: Option<Box<VolatileHashes>>,
+    /// The parity of entries that no snapshot waits for. **Invariant**: without `cut` all entries have it.
+    parity: bool,
+    cut: Option<Cut>,
 }
 
 /// The hashes with volatile fields. Each has a record under the time at which its own index wants to be looked at.
@@ -24,6 +30,14 @@ pub struct Db {
 struct VolatileHashes {
     index: ExpiryIndex,
     count: usize,
+}
+
+/// The snapshot that is taken of a database.
+#[derive(Clone, Debug)]
+struct Cut {
+    images: Arc<dyn PreImages>,
+    /// The number of the database at the cut.
+    db: u16,
 }
 
 /// Where an entry is; see [`Db::locate`].
@@ -72,12 +86,6 @@ impl Db {
         self.table.find(hash, key)
     }
 
-    /// The entry of `key`, to be changed but for its expiry.
-    #[inline]
-    pub fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut Entry<Object>> {
-        self.table.find_mut(hash, key)
-    }
-
     /// Has the bucket near the processor that looking up a key of this hash reads first.
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) {
@@ -115,9 +123,29 @@ impl Db {
     /// When the table was changed since, so that nothing is there.
     #[inline]
     pub fn at_mut(&mut self, spot: Spot) -> &mut Entry<Object> {
-        self.table
+        let entry = self
+            .table
             .at_mut(spot)
-            .expect("a spot is used before the table changes")
+            .expect("a spot is used before the table changes");
+        if let Some(cut) = &self.cut
+            && entry.parity() != self.parity
+        {
+            cut.keep(entry, self.parity);
+        }
+        entry
+    }
+
+    /// Notes an access to the entry at a place found before, which no snapshot has to know of.
+    ///
+    /// # Panics
+    /// As [`Db::at`].
+    #[inline]
+    pub fn note_access(&mut self, spot: Spot, access: impl FnOnce(u32) -> u32) {
+        let entry = self
+            .table
+            .at_mut(spot)
+            .expect("a spot is used before the table changes");
+        entry.set_access(access(entry.access()));
     }
 
     /// Adds an entry for `key`, which is absent, and says where it is.
@@ -135,24 +163,33 @@ impl Db {
         self.locate(hash, key).expect("an inserted entry is found")
     }
 
-    /// Puts an entry at its key, and returns the one that was there.
+    /// Puts an entry at its key. Returns what was there and is to be freed, unless a snapshot took it over; `None` when there
+    /// was nothing.
     pub fn put(
         &mut self,
         seed: HashSeed,
         hash: u64,
-        entry: Entry<Object>,
+        mut entry: Entry<Object>,
         now_ms: i64,
-    ) -> Option<Entry<Object>> {
+    ) -> Option<Gone> {
+        if let Some(cut) = &self.cut {
+            cut.note_arrival(&entry);
+        }
         let Some(spot) = self.locate(hash, entry.key()) else {
             self.add(seed, hash, entry, now_ms);
             return None;
         };
-        let (before, after) = (self.at(spot).expiry(), entry.expiry());
-        let replaced = std::mem::replace(self.at_mut(spot), entry);
-        self.note_expiry(hash, before, after, now_ms);
+        entry.set_parity(self.parity);
+        let after = entry.expiry();
+        let place = self
+            .table
+            .at_mut(spot)
+            .expect("a spot is used before the table changes");
+        let replaced = std::mem::replace(place, entry);
+        self.note_expiry(hash, replaced.expiry(), after, now_ms);
         self.forget_fields(&replaced);
         self.announce_fields(spot, hash);
-        Some(replaced)
+        Some(self.gone(replaced))
     }
 
     /// Adds a string at a key that is absent.
@@ -166,7 +203,7 @@ impl Db {
     ) {
         let entry = string.entry(key);
         let expiry = entry.expiry();
-        self.table.insert(seed, hash, entry);
+        self.adopt(seed, hash, entry);
         self.note_expiry(hash, None, expiry, now_ms);
     }
 
@@ -181,33 +218,53 @@ impl Db {
         hash: u64,
         string: &NewString<'_>,
         now_ms: i64,
-    ) -> Option<Entry<Object>> {
-        let entry = self.at_mut(spot);
+    ) -> Option<Gone> {
+        let entry = self
+            .table
+            .at_mut(spot)
+            .expect("a spot is used before the table changes");
         let before = entry.expiry();
+        let in_place = self.cut.is_none() || entry.parity() == self.parity;
         let old = match entry.value() {
-            ValueRef::Boxed(_) => {
-                let new = string.entry(entry.key());
-                Some(std::mem::replace(entry, new))
-            }
-            ValueRef::Bytes(_) | ValueRef::Integer(_) => {
+            ValueRef::Bytes(_) | ValueRef::Integer(_) if in_place => {
                 string.overwrite(entry);
                 None
             }
+            _ => {
+                let mut new = string.entry(entry.key());
+                new.set_parity(self.parity);
+                Some(std::mem::replace(entry, new))
+            }
         };
         self.note_expiry(hash, before, string.expiry, now_ms);
-        if let Some(old) = &old {
-            self.forget_fields(old);
-        }
-        old
+        let old = old?;
+        self.forget_fields(&old);
+        Some(self.gone(old))
     }
 
-    /// Takes the entry of `key` out.
-    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Entry<Object>> {
+    /// Deletes the entry of `key`. Returns what is to be freed, unless a snapshot took it over; `None` when there was none.
+    pub fn delete(&mut self, hash: u64, key: &[u8]) -> Option<Gone> {
         let entry = self.table.remove(hash, key)?;
         if entry.expiry().is_some() {
             self.volatile -= 1;
         }
         self.forget_fields(&entry);
+        Some(self.gone(entry))
+    }
+
+    /// Takes the entry of `key` out, to be put at another key or into another database by [`Db::put`]; to be dropped only
+    /// where there is no snapshot.
+    pub fn take(&mut self, hash: u64, key: &[u8]) -> Option<Entry<Object>> {
+        let mut entry = self.table.remove(hash, key)?;
+        if entry.expiry().is_some() {
+            self.volatile -= 1;
+        }
+        self.forget_fields(&entry);
+        if let Some(cut) = &self.cut
+            && entry.parity() != self.parity
+        {
+            cut.keep(&mut entry, self.parity);
+        }
         Some(entry)
     }
 
@@ -331,6 +388,7 @@ impl Db {
             expiry,
             volatile,
             hashes,
+            ..
         } = self;
         let keys_left = sweep(table, expiry, *volatile, now_ms, budget, Entry::expiry);
         let hashes_left = hashes.as_mut().is_some_and(|hashes| {
@@ -432,6 +490,96 @@ impl Db {
             .find(|entry| seed.hash(entry.key()) == hash)
     }
 
+    /// Begins a snapshot of this database, which has this number: every entry is one that it waits for.
+    pub fn begin_cut(&mut self, db: u16, images: &Arc<dyn PreImages>) {
+        self.parity = !self.parity;
+        let images = Arc::clone(images);
+        self.cut = Some(Cut { images, db });
+    }
+
+    /// Ends a snapshot that has walked all of this database.
+    pub fn end_cut(&mut self) {
+        self.cut = None;
+    }
+
+    /// The number that the database had at the cut, while a snapshot is taken.
+    #[must_use]
+    pub fn cut_number(&self) -> Option<u16> {
+        self.cut.as_ref().map(|cut| cut.db)
+    }
+
+    /// Shows the snapshot about `budget` entries from `position` on, and those that it waits for are delivered: small ones
+    /// are visited, and large ones opened. Where to go on; `None` at the end.
+    pub fn walk_cut(
+        &mut self,
+        seed: HashSeed,
+        position: Position,
+        budget: usize,
+        mut visit: impl FnMut(&Entry<Object>),
+    ) -> Option<Position> {
+        let Self {
+            table, parity, cut, ..
+        } = self;
+        let cut = cut.as_ref()?;
+        table.scan_mut(seed, position, budget, |entry| {
+            if entry.parity() == *parity {
+                return;
+            }
+            if object_of(entry).is_some_and(Object::is_divisible) {
+                cut.keep(entry, *parity);
+            } else {
+                visit(entry);
+                entry.set_parity(*parity);
+            }
+        })
+    }
+
+    /// The value that has this opening, when `key` has it.
+    pub fn opened_mut(&mut self, id: u64, hash: u64, key: &[u8]) -> Option<&mut Object> {
+        let object = object_of_mut(self.table.find_mut(hash, key)?)?;
+        (object.opening() == Some(id)).then_some(object)
+    }
+
+    /// Takes the value that has this opening out of a database that was flushed.
+    pub fn take_opened(&mut self, id: u64, hash: u64, key: &[u8]) -> Option<Object> {
+        self.opened_mut(id, hash, key)?;
+        self.table.remove(hash, key)?.into_boxed().ok()
+    }
+
+    /// Empties the database. Returns what it had, to be freed, unless a snapshot took it over.
+    pub fn flush(&mut self) -> Option<Self> {
+        let empty = Self {
+            parity: self.parity,
+            cut: self.cut.clone(),
+            ..Self::default()
+        };
+        let flushed = std::mem::replace(self, empty);
+        match &self.cut {
+            None => Some(flushed),
+            Some(cut) => {
+                cut.images.flushed(cut.db, flushed);
+                None
+            }
+        }
+    }
+
+    /// Of a flushed database, what a snapshot waits for.
+    pub fn into_undelivered(self) -> impl Iterator<Item = Entry<Object>> {
+        let parity = self.parity;
+        self.table
+            .into_iter()
+            .filter(move |entry| entry.parity() != parity)
+    }
+
+    /// What is to be freed of an entry that was taken out or replaced: nothing, when a snapshot needs it.
+    #[inline]
+    fn gone(&self, entry: Entry<Object>) -> Gone {
+        match &self.cut {
+            None => Gone(Some(entry)),
+            Some(cut) => Gone(cut.hand_over(entry, self.parity)),
+        }
+    }
+
     /// Bytes held by the table and the index, without the entries.
     #[must_use]
     pub fn overhead(&self) -> usize {
@@ -444,11 +592,20 @@ impl Db {
     fn add(&mut self, seed: HashSeed, hash: u64, mut entry: Entry<Object>, now_ms: i64) {
         let expiry = entry.expiry();
         let due = hash_of_mut(&mut entry).and_then(announced_anew);
-        self.table.insert(seed, hash, entry);
+        self.adopt(seed, hash, entry);
         self.note_expiry(hash, None, expiry, now_ms);
         if let Some(due_ms) = due {
             self.count_hash(hash, due_ms);
         }
+    }
+
+    /// Puts an entry into the table, as one that no snapshot waits for.
+    #[inline]
+    fn adopt(&mut self, seed: HashSeed, hash: u64, mut entry: Entry<Object>) {
+        if entry.parity() != self.parity {
+            entry.set_parity(self.parity);
+        }
+        self.table.insert(seed, hash, entry);
     }
 
     /// Counts the hash that was put at `spot`, when it has volatile fields.
@@ -484,6 +641,59 @@ impl Db {
                 self.volatile += usize::from(before.is_none());
                 self.expiry.arm(Fingerprint::of(hash), after, now_ms);
             }
+        }
+    }
+}
+
+/// What was taken out of the keyspace, for good.
+#[derive(Debug)]
+#[must_use = "what may take long to free is freed in the background"]
+pub struct Gone(Option<Entry<Object>>);
+
+impl Gone {
+    /// The value to be freed, when it has allocations of its own and no snapshot took it over.
+    #[must_use]
+    pub fn into_object(self) -> Option<Object> {
+        self.0?.into_boxed().ok()
+    }
+}
+
+impl Cut {
+    /// Lets the snapshot keep an entry that it waits for before it changes.
+    #[cold]
+    fn keep(&self, entry: &mut Entry<Object>, parity: bool) {
+        if object_of(entry).is_some_and(Object::is_divisible) {
+            let opening = self.images.open(self.db, entry);
+            if let Some(object) = object_of_mut(entry) {
+                object.open(opening);
+            }
+        } else {
+            self.images.keep(self.db, entry.clone());
+        }
+        entry.set_parity(parity);
+    }
+
+    /// Gives the snapshot an entry that has been taken out, if it needs it.
+    #[cold]
+    fn hand_over(&self, entry: Entry<Object>, parity: bool) -> Option<Entry<Object>> {
+        if entry.parity() != parity {
+            self.images.keep(self.db, entry);
+            return None;
+        }
+        let Some(id) = object_of(&entry).and_then(Object::opening) else {
+            return Some(entry);
+        };
+        if let Ok(object) = entry.into_boxed() {
+            self.images.removed(id, object);
+        }
+        None
+    }
+
+    /// Tells the snapshot where an opened value is now.
+    #[cold]
+    fn note_arrival(&self, entry: &Entry<Object>) {
+        if let Some(id) = object_of(entry).and_then(Object::opening) {
+            self.images.moved(id, self.db, entry.key());
         }
     }
 }

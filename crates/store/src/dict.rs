@@ -3,27 +3,36 @@
 use std::collections::HashSet;
 use std::mem::size_of;
 
+use crate::cut::{Divisible, Opened, Opening, Pieces};
 use crate::encoding::scaled;
 use crate::random::{Random, below};
-use crate::table::{HashSeed, Keyed, Place, Position, Table};
+use crate::table::{Fingerprint, HashSeed, Keyed, Place, Position, Shrinking, Table};
 
 /// A table that knows its seed.
 #[derive(Debug)]
 pub(crate) struct Dict<E: Keyed> {
-    pub(crate) table: Table<E>,
+    table: Table<E>,
     seed: HashSeed,
+    /// While a snapshot takes it bucket by bucket. **Invariant**: without it all buckets have the parity of the table.
+    opened: Option<Box<Opened>>,
 }
 
-impl<E: Keyed> Dict<E> {
+impl<E: Divisible> Dict<E> {
     pub(crate) fn new(seed: HashSeed) -> Self {
         Self {
             table: Table::new(),
             seed,
+            opened: None,
         }
     }
 
     pub(crate) fn seed(&self) -> HashSeed {
         self.seed
+    }
+
+    /// The table, to be read: what changes it has to tell a snapshot first.
+    pub(crate) fn table(&self) -> &Table<E> {
+        &self.table
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -37,11 +46,33 @@ impl<E: Keyed> Dict<E> {
 
     #[inline]
     pub(crate) fn place(&mut self, key: &[u8]) -> Place<'_, E> {
-        self.table.place(self.seed.hash(key), key)
+        self.place_of(self.seed.hash(key), key)
+    }
+
+    /// As [`Dict::place`], by a hash computed before.
+    #[inline]
+    pub(crate) fn place_of(&mut self, hash: u64, key: &[u8]) -> Place<'_, E> {
+        self.keep(hash);
+        self.table.place(hash, key)
     }
 
     pub(crate) fn remove(&mut self, key: &[u8]) -> Option<E> {
-        self.table.remove(self.seed.hash(key), key)
+        let hash = self.seed.hash(key);
+        self.keep(hash);
+        self.table.remove(hash, key)
+    }
+
+    /// Removes a uniformly chosen element.
+    pub(crate) fn take_random(&mut self, random: Random<'_>) -> Option<E> {
+        if self.opened.is_none() {
+            return self.table.take_random(random);
+        }
+        let hash = self.seed.hash(self.table.random(random)?.key());
+        self.keep(hash);
+        let fingerprint = Fingerprint::of(hash);
+        let seed = self.seed;
+        self.table
+            .take_fingerprint(fingerprint, |element| seed.hash(element.key()) == hash)
     }
 
     /// Adds `element` unless its key is there; whether it was added.
@@ -89,6 +120,61 @@ impl<E: Keyed> Dict<E> {
         next.map_or(0, Position::bits)
     }
 
+    /// Begins to deliver bucket by bucket.
+    pub(crate) fn open(&mut self, opening: Opening) {
+        let delivered = !self.table.parity();
+        self.table.set_shrinking(Shrinking::Suspended);
+        self.opened = Some(Box::new(Opened::new(opening, delivered)));
+    }
+
+    /// The number of the opening, while it is opened.
+    pub(crate) fn opening(&self) -> Option<u64> {
+        self.opened.as_ref().map(|opened| opened.id())
+    }
+
+    /// Delivers what writers kept, and about `budget` elements of the buckets from `position` on; where to go on, `None`
+    /// when everything has been delivered.
+    pub(crate) fn deliver(
+        &mut self,
+        position: Position,
+        budget: usize,
+        out: &mut Pieces,
+    ) -> Option<Position> {
+        let opened = self.opened.as_mut()?;
+        opened.take_waiting(out);
+        let (delivered, mut spent) = (opened.delivered, 0);
+        let mut next = (!self.table.is_unallocated()).then_some(position);
+        while let Some(position) = next
+            && spent < budget
+        {
+            let (hash, before) = (position.hash(), out.len());
+            if self.table.bucket_parity(hash) != delivered {
+                out.extend(self.table.bucket_elements(hash));
+                self.table.set_bucket_parity(hash, delivered);
+            }
+            // A bucket without anything to deliver takes time, too.
+            spent += (out.len() - before).max(1);
+            next = self.table.bucket_after(position);
+        }
+        if next.is_none() {
+            self.table.set_parity(delivered);
+            self.table.set_shrinking(Shrinking::Allowed);
+            self.opened = None;
+        }
+        next
+    }
+
+    /// Keeps the bucket of a hash, which is going to change, for the snapshot that has not taken it yet.
+    #[inline]
+    fn keep(&mut self, hash: u64) {
+        if let Some(opened) = &mut self.opened
+            && self.table.bucket_parity(hash) != opened.delivered
+        {
+            opened.keep(self.table.bucket_elements(hash));
+            self.table.set_bucket_parity(hash, opened.delivered);
+        }
+    }
+
     /// Bytes on the heap, estimated from `samples` elements of which `element` tells the bytes.
     pub(crate) fn memory(&self, samples: usize, element: impl Fn(&E) -> usize) -> usize {
         let sampled = self
@@ -102,7 +188,7 @@ impl<E: Keyed> Dict<E> {
     }
 }
 
-impl<E: Keyed + Clone> Clone for Dict<E> {
+impl<E: Divisible + Clone> Clone for Dict<E> {
     fn clone(&self) -> Self {
         let mut copy = Self::new(self.seed);
         for element in self.table.iter() {

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod big_string;
 pub mod btree;
+pub mod cut;
 pub mod db;
 mod dict;
 pub mod encoding;
@@ -31,8 +32,9 @@ pub mod zset;
 
 pub use access::AccessPolicy;
 pub use big_string::BigString;
+pub use cut::{Opening, Pieces, PreImages, Tail};
 pub use db::{
-    Db, Spot, cardinality, entry_of_object, is_expired, kind_of, object_of, object_of_mut,
+    Db, Gone, Spot, cardinality, entry_of_object, is_expired, kind_of, object_of, object_of_mut,
 };
 pub use encoding::{Encoding, Kind};
 pub use entry::{Entry, ValueRef};

@@ -1,12 +1,14 @@
 //! The values that do not lie in the entry of their key: collections and large strings.
 
 use crate::big_string::BigString;
+use crate::cut::{Opening, Pieces};
 use crate::encoding::{Encoding, Kind};
 use crate::hash::Hash;
 use crate::item::Item;
 use crate::list::List;
 use crate::set::Set;
 use crate::stream::Stream;
+use crate::table::Position;
 use crate::zset::ZSet;
 
 /// A value behind a pointer. Small, whatever it holds: each variant is a pointer and the form it has.
@@ -90,6 +92,70 @@ impl Object {
             Self::ZSet(zset) => zset.memory(samples),
             Self::Hash(hash) => hash.memory(samples),
             Self::Stream(stream) => stream.memory(samples),
+        }
+    }
+
+    /// Whether a snapshot takes the value in pieces: it is a large table. Anything else is copied quickly, lists and streams
+    /// because copies share their nodes.
+    #[must_use]
+    pub fn is_divisible(&self) -> bool {
+        /// Elements that are copied at once, within some 20 us.
+        const WHOLE_MAX: usize = 512;
+        self.has_table() && self.len() > WHOLE_MAX
+    }
+
+    /// Begins to deliver in pieces; only of a divisible value.
+    pub fn open(&mut self, opening: Opening) {
+        match self {
+            Self::Set(set) => set
+                .dict_mut()
+                .into_iter()
+                .for_each(|dict| dict.open(opening.clone())),
+            Self::ZSet(zset) => zset
+                .dict_mut()
+                .into_iter()
+                .for_each(|dict| dict.open(opening.clone())),
+            Self::Hash(hash) => hash
+                .dict_mut()
+                .into_iter()
+                .for_each(|dict| dict.open(opening.clone())),
+            Self::String(_) | Self::List(_) | Self::Stream(_) => {}
+        }
+    }
+
+    /// The number of the opening, while the value delivers in pieces.
+    #[must_use]
+    pub fn opening(&self) -> Option<u64> {
+        match self {
+            Self::Set(set) => set.dict()?.opening(),
+            Self::ZSet(zset) => zset.dict()?.opening(),
+            Self::Hash(hash) => hash.dict()?.opening(),
+            Self::String(_) | Self::List(_) | Self::Stream(_) => None,
+        }
+    }
+
+    /// Delivers what writers kept since the last time, and about `budget` elements from `position` on, which begins at
+    /// [`Position::START`]. Where to go on; `None` when the value has delivered all that it had at the cut.
+    pub fn deliver(
+        &mut self,
+        position: Position,
+        budget: usize,
+        out: &mut Pieces,
+    ) -> Option<Position> {
+        match self {
+            Self::Set(set) => set.dict_mut()?.deliver(position, budget, out),
+            Self::ZSet(zset) => zset.dict_mut()?.deliver(position, budget, out),
+            Self::Hash(hash) => hash.dict_mut()?.deliver(position, budget, out),
+            Self::String(_) | Self::List(_) | Self::Stream(_) => None,
+        }
+    }
+
+    fn has_table(&self) -> bool {
+        match self {
+            Self::Set(set) => set.dict().is_some(),
+            Self::ZSet(zset) => zset.dict().is_some(),
+            Self::Hash(hash) => hash.dict().is_some(),
+            Self::String(_) | Self::List(_) | Self::Stream(_) => false,
         }
     }
 

@@ -188,7 +188,12 @@ impl Set {
             Form::Intset(intset) => integers = Some(intset.iter().map(Item::Integer)),
             Form::Packed(pack) => packed = Some(pack.view().iter()),
             Form::Table(table) => {
-                dict = Some(table.table.iter().map(|member| Item::Bytes(member.bytes())))
+                dict = Some(
+                    table
+                        .table()
+                        .iter()
+                        .map(|member| Item::Bytes(member.bytes())),
+                )
             }
         }
         integers
@@ -206,7 +211,7 @@ impl Set {
                 .view()
                 .item(pack.view().seek(below(random, pack.len()))?),
             Form::Table(dict) => dict
-                .table
+                .table()
                 .random(random)
                 .map(|member| Item::Bytes(member.bytes())),
         }
@@ -231,7 +236,6 @@ impl Set {
                 Some(taken)
             }
             Form::Table(dict) => dict
-                .table
                 .take_random(random)
                 .map(|member| take(Item::Bytes(member.bytes()))),
         }
@@ -265,7 +269,10 @@ impl Set {
         match &mut self.form {
             Form::Intset(intset) => intset.retain(|value| !takes(Item::Integer(value), &mut visit)),
             Form::Packed(pack) => pack.retain(|item| !takes(item, &mut visit)),
-            Form::Table(_) if staying.saturating_mul(MOVE_RATIO) > wanted => {
+            // An opened table is not replaced: a snapshot still needs it.
+            Form::Table(dict)
+                if staying.saturating_mul(MOVE_RATIO) > wanted || dict.opening().is_some() =>
+            {
                 while wanted > 0 && self.take_random(random, &mut visit).is_some() {
                     wanted -= 1;
                 }
@@ -379,15 +386,23 @@ impl Set {
     /// The table, in the table form.
     pub fn table(&self) -> Option<&Table<Member>> {
         match &self.form {
-            Form::Table(dict) => Some(&dict.table),
+            Form::Table(dict) => Some(dict.table()),
             _ => None,
         }
     }
 
-    /// The table, to be walked by a snapshot, which marks buckets.
-    pub fn table_mut(&mut self) -> Option<&mut Table<Member>> {
+    /// The table with its seed, in the long form.
+    pub(crate) fn dict(&self) -> Option<&Dict<Member>> {
+        match &self.form {
+            Form::Table(dict) => Some(dict),
+            _ => None,
+        }
+    }
+
+    /// As above, for a snapshot.
+    pub(crate) fn dict_mut(&mut self) -> Option<&mut Dict<Member>> {
         match &mut self.form {
-            Form::Table(dict) => Some(&mut dict.table),
+            Form::Table(dict) => Some(dict),
             _ => None,
         }
     }

@@ -49,8 +49,15 @@ impl Shard {
         self.dbs.swap(usize::from(a), usize::from(b));
     }
 
-    /// Takes a database out and leaves an empty one.
-    pub fn take_db(&mut self, db: u16) -> Db {
-        std::mem::take(self.db_mut(db))
+    /// Empties a database. Returns what it had, to be freed, unless a snapshot took it over.
+    pub fn flush(&mut self, db: u16) -> Option<Db> {
+        self.db_mut(db).flush()
+    }
+
+    /// The database that had this number at the cut of the snapshot being taken.
+    pub fn db_of_cut(&mut self, number: u16) -> Option<&mut Db> {
+        self.dbs
+            .iter_mut()
+            .find(|db| db.cut_number() == Some(number))
     }
 }

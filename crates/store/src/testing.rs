@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::cut::Divisible;
 use crate::dict::Dict;
-use crate::table::Keyed;
 
 /// Elements of all encodings, few enough that they meet again.
 pub(crate) fn element() -> impl Strategy<Value = Vec<u8>> {
@@ -28,11 +28,11 @@ pub(crate) fn random(seed: u64) -> impl FnMut() -> u64 {
 }
 
 /// Bytes an element, each element's block rounded up to 16 as allocators do.
-pub(crate) fn requested<E: Keyed>(dict: &Dict<E>, element: impl Fn(&E) -> usize) -> f64 {
+pub(crate) fn requested<E: Divisible>(dict: &Dict<E>, element: impl Fn(&E) -> usize) -> f64 {
     let elements: usize = dict
-        .table
+        .table()
         .iter()
         .map(|one| element(one).next_multiple_of(16))
         .sum();
-    (elements + dict.table.memory()) as f64 / dict.len() as f64
+    (elements + dict.table().memory()) as f64 / dict.len() as f64
 }

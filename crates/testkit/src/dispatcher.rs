@@ -173,6 +173,12 @@ impl Dispatcher {
         self.executor.engine()
     }
 
+    /// The engine, to be kept beside the dispatcher.
+    #[must_use]
+    pub fn shared_engine(&self) -> Arc<Engine> {
+        Arc::clone(self.executor.engine())
+    }
+
     /// Moves the clock on. Calls that wait for keys look at it.
     pub fn advance_ms(&mut self, ms: i64) {
         self.clock.unix_us.fetch_add(ms * 1000, Relaxed);

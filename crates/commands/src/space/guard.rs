@@ -4,7 +4,7 @@ use super::{Space, Value, discard};
 use crate::effects::EventClass;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use store::{Entry, Object, Spot, object_of, object_of_mut};
+use store::{Object, Spot, object_of, object_of_mut};
 
 /// Where a value of type `T` is or may be put.
 #[derive(Debug)]
@@ -172,14 +172,14 @@ impl<T: Value> Drop for Guard<'_, '_, T> {
         }
         if vanishes {
             let hash = self.space.seed.hash(self.key);
-            let removed: Option<Entry<_>> = self
+            let gone = self
                 .space
                 .shards
                 .of_key_mut(self.key)
                 .db_mut(self.space.db)
-                .remove(hash, self.key);
-            if let Some(entry) = removed {
-                discard(self.space.effects, entry);
+                .delete(hash, self.key);
+            if let Some(gone) = gone {
+                discard(self.space.effects, gone);
             }
         }
     }

@@ -13,8 +13,8 @@ pub use write::{Expiry, WriteSpace};
 use crate::effects::{Cause, Changed, Effects, EventClass, Logged};
 use bytes::Bytes;
 use store::{
-    ALL_LIVE, AccessPolicy, Entry, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream, ZSet,
-    is_expired,
+    ALL_LIVE, AccessPolicy, Entry, Gone, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream,
+    ZSet, is_expired,
 };
 
 /// The shards that a call holds.
@@ -223,14 +223,9 @@ impl Space<'_> {
 
     /// The living entry of `key`: an expired one is deleted or hidden, as [`OnExpired`] says.
     #[inline]
-    pub(crate) fn live(
-        &mut self,
-        db: u16,
-        key: &[u8],
-        lookup: Lookup,
-    ) -> Option<&mut Entry<Object>> {
+    pub(crate) fn live(&mut self, db: u16, key: &[u8], lookup: Lookup) -> Option<&Entry<Object>> {
         let spot = self.live_spot(db, key, lookup)?;
-        Some(self.shards.of_key_mut(key).db_mut(db).at_mut(spot))
+        Some(self.shards.of_key(key).db(db).at(spot))
     }
 
     /// As [`Space::live`], the place of the entry.
@@ -264,9 +259,9 @@ impl Space<'_> {
         };
         self.effects.hits += u64::from(lookup.is_counted());
         if lookup.notes_access(self.no_touch) {
-            let entry = self.shards.of_key_mut(key).db_mut(db).at_mut(spot);
-            let access = self.access;
-            entry.set_access(access.touched(entry.access(), self.now_ms, self.chance));
+            let (policy, now_ms, chance) = (self.access, self.now_ms, self.chance);
+            let keys = self.shards.of_key_mut(key).db_mut(db);
+            keys.note_access(spot, |access| policy.touched(access, now_ms, chance));
         }
         Some(spot)
     }
@@ -304,8 +299,8 @@ impl Space<'_> {
             return 0;
         }
         let emptied = store::cardinality(keys.at(spot)) == 0;
-        if emptied && let Some(entry) = keys.remove(hash, key) {
-            discard(self.effects, entry);
+        if emptied && let Some(gone) = keys.delete(hash, key) {
+            discard(self.effects, gone);
         }
         self.effects.expired_fields += count as u64;
         if logs {
@@ -343,8 +338,8 @@ impl Space<'_> {
 
     /// Deletes an expired key: deleteExpiredKeyAndPropagate, Redis 7.2.
     fn expire(&mut self, db: u16, hash: u64, key: &[u8]) {
-        if let Some(entry) = self.shards.of_key_mut(key).db_mut(db).remove(hash, key) {
-            discard(self.effects, entry);
+        if let Some(gone) = self.shards.of_key_mut(key).db_mut(db).delete(hash, key) {
+            discard(self.effects, gone);
         }
         self.effects.expired += 1;
         self.touch_because(Cause::Server, db, key, false);
@@ -356,10 +351,10 @@ impl Space<'_> {
     /// (performEvictions, Redis 7.2).
     pub fn evict(&mut self, key: &[u8], lazy: bool) -> bool {
         let (db, hash) = (self.db, self.seed.hash(key));
-        let Some(entry) = self.shards.of_key_mut(key).db_mut(db).remove(hash, key) else {
+        let Some(gone) = self.shards.of_key_mut(key).db_mut(db).delete(hash, key) else {
             return false;
         };
-        discard(self.effects, entry);
+        discard(self.effects, gone);
         self.effects.evicted += 1;
         self.touch_because(Cause::Server, db, key, false);
         self.effects.event(EventClass::EVICTED, "evicted", db, key);
@@ -410,8 +405,8 @@ impl Space<'_> {
 }
 
 /// Hands a value that may take long to free to the background; small ones are freed at once.
-fn discard(effects: &mut Effects, entry: Entry<Object>) {
-    if let Ok(object) = entry.into_boxed() {
+fn discard(effects: &mut Effects, gone: Gone) {
+    if let Some(object) = gone.into_object() {
         effects.discard(object);
     }
 }

@@ -36,13 +36,13 @@ impl<'a> ReadSpace<'a> {
     /// The entry of `key`, counted as a hit or a miss (lookupKeyRead).
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry<Object>> {
         let db = self.0.db;
-        self.0.live(db, key, Lookup::Read).map(|entry| &*entry)
+        self.0.live(db, key, Lookup::Read)
     }
 
     /// The entry of `key`; `lookup` says what is noted of the access.
     pub(crate) fn read_as(&mut self, key: &[u8], lookup: Lookup) -> Option<&Entry<Object>> {
         let db = self.0.db;
-        self.0.live(db, key, lookup).map(|entry| &*entry)
+        self.0.live(db, key, lookup)
     }
 
     /// The value of `key` when it is of type `T`; WRONGTYPE when it is of another.

@@ -93,7 +93,7 @@ impl<'s, 'a> StringSlot<'s, 'a> {
         let result = store::edit_string(&mut entry, len, change).ok_or(CommandError::WrongType)?;
         entry.set_access(self.space.fresh_access());
         let (db, now_ms) = (self.space.db, self.space.now_ms);
-        self.space.shards.of_key_mut(self.key).db_mut(db).put(
+        let _nothing_was_there = self.space.shards.of_key_mut(self.key).db_mut(db).put(
             self.space.seed,
             self.hash,
             entry,
@@ -116,14 +116,14 @@ impl<'s, 'a> StringSlot<'s, 'a> {
     pub fn delete(mut self) -> bool {
         let db = self.space.db;
         let keys = self.space.shards.of_key_mut(self.key).db_mut(db);
-        let Some(entry) = self
+        let Some(gone) = self
             .spot
             .take()
-            .and_then(|_| keys.remove(self.hash, self.key))
+            .and_then(|_| keys.delete(self.hash, self.key))
         else {
             return false;
         };
-        discard(self.space.effects, entry);
+        discard(self.space.effects, gone);
         self.space.touch(db, self.key, false);
         self.space
             .effects

@@ -59,7 +59,7 @@ impl<'a> WriteSpace<'a> {
     }
 
     /// The entry of `key` (lookupKeyWrite): an expired one is gone after this.
-    pub fn find(&mut self, key: &[u8]) -> Option<&mut Entry<Object>> {
+    pub fn find(&mut self, key: &[u8]) -> Option<&Entry<Object>> {
         let db = self.0.db;
         self.0.live(db, key, Lookup::Write)
     }
@@ -68,7 +68,7 @@ impl<'a> WriteSpace<'a> {
     /// SINTERSTORE that read some of their keys.
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry<Object>> {
         let db = self.0.db;
-        self.0.live(db, key, Lookup::Read).map(|entry| &*entry)
+        self.0.live(db, key, Lookup::Read)
     }
 
     /// The entry of `key`, without a trace of the lookup.
@@ -89,7 +89,7 @@ impl<'a> WriteSpace<'a> {
 
     /// The string at `key`, looked up as a writing command does; WRONGTYPE when it is something else.
     pub fn string(&mut self, key: &[u8]) -> Result<Option<Item<'_>>, CommandError> {
-        text(self.find(key).map(|entry| &*entry))
+        text(self.find(key))
     }
 
     /// The slot of `key` for a value of type `T`, empty or filled; WRONGTYPE when it holds another type.
@@ -158,19 +158,26 @@ impl<'a> WriteSpace<'a> {
             .set_expiry(hash, key, expiry, now_ms);
     }
 
-    /// Takes the entry of `key` out; whether it was there. Neither event nor dirty count: see [`WriteSpace::commit`].
+    /// Takes the entry of `key` out, to be put elsewhere by [`WriteSpace::put_entry`]. Neither event nor dirty count: see
+    /// [`WriteSpace::commit`].
     pub fn take(&mut self, key: &[u8]) -> Option<Entry<Object>> {
         let (db, hash) = (self.0.db, self.0.seed.hash(key));
         self.0.live_spot_of(db, hash, key, Lookup::Write)?;
-        self.0.shards.of_key_mut(key).db_mut(db).remove(hash, key)
+        self.0.shards.of_key_mut(key).db_mut(db).take(hash, key)
     }
 
-    /// Deletes `key`; whether it was there. Big values are freed in the background.
+    /// Deletes `key`; whether it was there. Big values are freed in the background. Neither event nor dirty count: see
+    /// [`WriteSpace::commit`].
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let Some(entry) = self.take(key) else {
+        let (db, hash) = (self.0.db, self.0.seed.hash(key));
+        if self.0.live_spot_of(db, hash, key, Lookup::Write).is_none() {
+            return false;
+        }
+        let gone = self.0.shards.of_key_mut(key).db_mut(db).delete(hash, key);
+        let Some(gone) = gone else {
             return false;
         };
-        discard(self.0.effects, entry);
+        discard(self.0.effects, gone);
         true
     }
 

@@ -9,5 +9,6 @@ mod keyspace;
 mod loading;
 mod log;
 mod pubsub;
+mod snapshot;
 mod transaction;
 mod watch;

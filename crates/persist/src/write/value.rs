@@ -37,7 +37,8 @@ impl Collection {
         kind as u8
     }
 
-    fn count(self) -> usize {
+    /// How many elements follow.
+    pub fn count(self) -> usize {
         match self {
             Self::List(count)
             | Self::Set(count)

@@ -117,6 +117,12 @@ impl<W: Write> RdbWriter<W> {
         self.out.length(volatile)
     }
 
+    /// Goes on with a database that was begun before.
+    pub fn select_again(&mut self, db: u64) -> io::Result<()> {
+        self.out.byte(opcode::SELECTDB)?;
+        self.out.length(db)
+    }
+
     /// A key with its value.
     pub fn record(
         &mut self,

@@ -69,7 +69,7 @@ impl Expiring {
 
     pub(super) fn living(&self, now_ms: i64) -> impl Iterator<Item = &Pair> {
         self.dict
-            .table
+            .table()
             .iter()
             .filter(move |pair| lives(pair, now_ms))
     }
@@ -88,7 +88,7 @@ impl Expiring {
             FieldExpiry::At(deadline_ms) => Some(deadline_ms),
             FieldExpiry::None | FieldExpiry::Keep => None,
         };
-        match self.dict.table.place(hash, field) {
+        match self.dict.place_of(hash, field) {
             Place::Vacant(place) => {
                 place.insert(seed, Pair::with_expiry(field, value, at));
                 self.note(hash, None, at, now_ms);
@@ -116,7 +116,7 @@ impl Expiring {
     /// Sets or takes away the deadline of a field, if that is there.
     pub(super) fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>, now_ms: i64) {
         let hash = self.dict.seed().hash(field);
-        if let Place::Occupied(mut place) = self.dict.table.place(hash, field) {
+        if let Place::Occupied(mut place) = self.dict.place_of(hash, field) {
             let pair = place.element_mut();
             let before = pair.expiry();
             pair.set_expiry(expiry);
@@ -143,7 +143,7 @@ impl Expiring {
                 break;
             };
             let Self { dict, index, .. } = self;
-            dict.table.visit_fingerprint(record, |pair| {
+            dict.table().visit_fingerprint(record, |pair| {
                 match pair.expiry() {
                     Some(deadline) if deadline < now_ms => fields.push(pair.field().into()),
                     Some(deadline) => index.arm(record, deadline, now_ms),
@@ -164,7 +164,7 @@ impl Expiring {
     /// A field that lives, each as likely as another, unless a hundred in turn have expired.
     pub(super) fn random(&self, random: Random<'_>, now_ms: i64) -> Option<&Pair> {
         (0..RANDOM_TRIES)
-            .map_while(|_| self.dict.table.random(random))
+            .map_while(|_| self.dict.table().random(random))
             .find(|pair| lives(pair, now_ms))
     }
 
@@ -240,7 +240,7 @@ impl Expiring {
         let Self { dict, index, .. } = self;
         index.sweep(SWEPT, now_ms, |record| {
             let mut earliest: Option<i64> = None;
-            dict.table.visit_fingerprint(record, |pair| {
+            dict.table().visit_fingerprint(record, |pair| {
                 earliest = [earliest, pair.expiry()].into_iter().flatten().min();
             });
             earliest

@@ -269,7 +269,7 @@ impl Hash {
     pub fn iter(&self, now_ms: i64) -> impl Iterator<Item = (Item<'_>, Item<'_>)> {
         let (packed, dict, expiring) = match &self.form {
             Form::Packed(pack) => (Some(pack.view().pairs()), None, None),
-            Form::Table(dict) => (None, Some(dict.table.iter()), None),
+            Form::Table(dict) => (None, Some(dict.table().iter()), None),
             Form::Expiring(expiring) => (None, None, Some(expiring.living(now_ms))),
         };
         let dict = dict.into_iter().flatten();
@@ -285,7 +285,7 @@ impl Hash {
                 let view = pack.view();
                 pair_at(view, view.seek(2 * below(random, self.len()))?)
             }
-            Form::Table(dict) => dict.table.random(random).map(items),
+            Form::Table(dict) => dict.table().random(random).map(items),
             Form::Expiring(expiring) => expiring.random(random, now_ms).map(items),
         }
     }
@@ -303,7 +303,7 @@ impl Hash {
                 show(pack.view(), place, &mut visit)
             }),
             Form::Table(dict) => {
-                for pair in (0..count).map_while(|_| dict.table.random(random)) {
+                for pair in (0..count).map_while(|_| dict.table().random(random)) {
                     visit(Item::Bytes(pair.field()), Item::Bytes(pair.value()));
                 }
             }
@@ -392,17 +392,26 @@ impl Hash {
     pub fn table(&self) -> Option<&Table<Pair>> {
         match &self.form {
             Form::Packed(_) => None,
-            Form::Table(dict) => Some(&dict.table),
-            Form::Expiring(expiring) => Some(&expiring.dict.table),
+            Form::Table(dict) => Some(dict.table()),
+            Form::Expiring(expiring) => Some(expiring.dict.table()),
         }
     }
 
-    /// The table, to be walked by a snapshot, which marks buckets.
-    pub fn table_mut(&mut self) -> Option<&mut Table<Pair>> {
-        match &mut self.form {
+    /// The table with its seed, in the long form.
+    pub(crate) fn dict(&self) -> Option<&Dict<Pair>> {
+        match &self.form {
+            Form::Table(dict) => Some(dict),
+            Form::Expiring(expiring) => Some(&expiring.dict),
             Form::Packed(_) => None,
-            Form::Table(dict) => Some(&mut dict.table),
-            Form::Expiring(expiring) => Some(&mut expiring.dict.table),
+        }
+    }
+
+    /// As above, for a snapshot.
+    pub(crate) fn dict_mut(&mut self) -> Option<&mut Dict<Pair>> {
+        match &mut self.form {
+            Form::Table(dict) => Some(dict),
+            Form::Expiring(expiring) => Some(&mut expiring.dict),
+            Form::Packed(_) => None,
         }
     }
 

@@ -155,6 +155,21 @@ impl<E: Thin> Table<E> {
         }
     }
 
+    /// The parity of a bucket made where there is none: that of all buckets, unless they differ just now.
+    pub fn parity(&self) -> bool {
+        self.parity
+    }
+
+    /// Sets the parity of a bucket made where there is none; all buckets have it already.
+    pub fn set_parity(&mut self, parity: bool) {
+        self.parity = parity;
+    }
+
+    /// Whether there is no bucket.
+    pub fn is_unallocated(&self) -> bool {
+        self.buckets == 0
+    }
+
     /// Where the bucket after the one at `position` begins: walks by bucket go so, reaching it by [`Position::hash`].
     pub fn bucket_after(&self, position: Position) -> Option<Position> {
         self.stop(position)?.next

@@ -315,7 +315,7 @@ impl ZSet {
                 pack.view(),
                 pack.view().seek(2 * below(random, self.len()))?,
             ),
-            Form::Sorted(sorted) => sorted.dict.table.random(random).map(shown),
+            Form::Sorted(sorted) => sorted.dict.table().random(random).map(shown),
         }
     }
 
@@ -326,7 +326,7 @@ impl ZSet {
                 show(pack.view(), place, &mut visit)
             }),
             Form::Sorted(sorted) => {
-                for scored in (0..count).map_while(|_| sorted.dict.table.random(random)) {
+                for scored in (0..count).map_while(|_| sorted.dict.table().random(random)) {
                     visit(Item::Bytes(scored.member()), scored.score());
                 }
             }
@@ -410,15 +410,23 @@ impl ZSet {
     pub fn table(&self) -> Option<&Table<Scored>> {
         match &self.form {
             Form::Packed(_) => None,
-            Form::Sorted(sorted) => Some(&sorted.dict.table),
+            Form::Sorted(sorted) => Some(sorted.dict.table()),
         }
     }
 
-    /// The table of members, to be walked by a snapshot, which marks buckets. No member may be added or removed through it.
-    pub fn table_mut(&mut self) -> Option<&mut Table<Scored>> {
+    /// The table with its seed, in the long form.
+    pub(crate) fn dict(&self) -> Option<&Dict<Scored>> {
+        match &self.form {
+            Form::Sorted(sorted) => Some(&sorted.dict),
+            _ => None,
+        }
+    }
+
+    /// As above, for a snapshot.
+    pub(crate) fn dict_mut(&mut self) -> Option<&mut Dict<Scored>> {
         match &mut self.form {
-            Form::Packed(_) => None,
-            Form::Sorted(sorted) => Some(&mut sorted.dict.table),
+            Form::Sorted(sorted) => Some(&mut sorted.dict),
+            _ => None,
         }
     }
 

@@ -1,0 +1,250 @@
+//! The sink: what calls hand over before they change it, until the run takes it.
+
+use super::SnapshotProgress;
+use parking_lot::Mutex;
+use persist::Collection;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use store::{Db, Entry, HashSeed, Object, Opening, PreImages, object_of};
+
+/// What calls hand over before they change it.
+#[derive(Debug)]
+pub(super) struct Sink {
+    /// Bytes that wait here and in opened values.
+    waiting: Arc<AtomicUsize>,
+    handed_over: AtomicU64,
+    keys: AtomicU64,
+    done: AtomicU64,
+    is_aborted: AtomicBool,
+    seed: HashSeed,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    arrived: Arrived,
+    openings: BTreeMap<u64, Opened>,
+    next_id: u64,
+}
+
+/// Whole entries and databases that were handed over, each with the number of its database at the cut.
+#[derive(Debug, Default)]
+pub(super) struct Arrived {
+    pub(super) entries: Vec<(u16, Entry<Object>)>,
+    pub(super) flushed: Vec<(u16, Db)>,
+    /// Bytes that the entries count for.
+    bytes: usize,
+}
+
+/// A large value that is delivered in pieces.
+#[derive(Debug)]
+struct Opened {
+    facts: OpenedFacts,
+    place: Place,
+}
+
+/// What an opened value was at the cut.
+#[derive(Clone, Debug)]
+pub(super) struct OpenedFacts {
+    pub(super) id: u64,
+    /// Its database.
+    pub(super) db: u16,
+    pub(super) key: Box<[u8]>,
+    /// Its kind, and how many elements it had.
+    pub(super) collection: Collection,
+    pub(super) expiry: Option<i64>,
+    pub(super) access: u32,
+}
+
+/// Where an opened value is.
+#[derive(Debug)]
+enum Place {
+    /// At this key of the database that had this number at the cut.
+    Live { db: u16, key: Box<[u8]> },
+    /// It was removed from the keyspace.
+    Removed(Object),
+    /// The run has taken what was removed.
+    Taken,
+}
+
+/// Where the run finds an opened value.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// At this key of the database that had this number at the cut, if it is still there once the shard is held.
+    Live { db: u16, key: Box<[u8]> },
+    /// Here, for it was removed from the keyspace.
+    Removed(Object),
+}
+
+/// What one entry counts for at most: a large value that was removed takes no room that it did not take before.
+const COUNTED_MAX: usize = 64 << 10;
+
+impl Sink {
+    pub(super) fn new(seed: HashSeed) -> Self {
+        Self {
+            waiting: Arc::default(),
+            handed_over: AtomicU64::new(0),
+            keys: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            is_aborted: AtomicBool::new(false),
+            seed,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn expect_keys(&self, keys: u64) {
+        self.keys.store(keys, Relaxed);
+    }
+
+    pub(super) fn count_done(&self) {
+        self.done.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn abort(&self) {
+        self.is_aborted.store(true, Relaxed);
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.is_aborted.load(Relaxed)
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
+    pub(super) fn progress(&self) -> SnapshotProgress {
+        let waiting = self.waiting() as u64;
+        SnapshotProgress {
+            keys: self.keys.load(Relaxed),
+            done: self.done.load(Relaxed),
+            waiting,
+            handed_over: self.handed_over.load(Relaxed),
+        }
+    }
+
+    /// Takes all that has arrived. It counts as waiting until [`Sink::release`].
+    pub(super) fn take_arrived(&self) -> Arrived {
+        std::mem::take(&mut self.state.lock().arrived)
+    }
+
+    /// What was taken has been written, or dropped.
+    pub(super) fn release(&self, arrived: &Arrived) {
+        self.waiting.fetch_sub(arrived.bytes, Relaxed);
+    }
+
+    /// Some opened value that is to be delivered.
+    pub(super) fn some_opened(&self) -> Option<OpenedFacts> {
+        let state = self.state.lock();
+        let opened = state.openings.values().next();
+        opened.map(|opened| opened.facts.clone())
+    }
+
+    /// Where an opened value is. What was removed is given away with the answer.
+    pub(super) fn find(&self, id: u64) -> Option<Found> {
+        let mut state = self.state.lock();
+        let place = &mut state.openings.get_mut(&id)?.place;
+        if let Place::Live { db, key } = place {
+            let (db, key) = (*db, key.clone());
+            return Some(Found::Live { db, key });
+        }
+        match std::mem::replace(place, Place::Taken) {
+            Place::Removed(object) => Some(Found::Removed(object)),
+            Place::Live { .. } | Place::Taken => None,
+        }
+    }
+
+    /// An opened value has been delivered whole.
+    pub(super) fn close(&self, id: u64) {
+        self.state.lock().openings.remove(&id);
+    }
+
+    fn count_handed_over(&self, bytes: usize) {
+        self.handed_over.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+impl Arrived {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.flushed.is_empty()
+    }
+}
+
+impl PreImages for Sink {
+    fn keep(&self, db: u16, entry: Entry<Object>) {
+        let bytes = memory(&entry);
+        let counted = bytes.min(COUNTED_MAX);
+        self.waiting.fetch_add(counted, Relaxed);
+        self.count_handed_over(bytes);
+        let mut state = self.state.lock();
+        state.arrived.bytes += counted;
+        state.arrived.entries.push((db, entry));
+    }
+
+    fn open(&self, db: u16, entry: &Entry<Object>) -> Opening {
+        let mut state = self.state.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        let opening = Opening {
+            id,
+            waiting: Arc::clone(&self.waiting),
+        };
+        let key: Box<[u8]> = entry.key().into();
+        let collection = object_of(entry).and_then(|object| match object {
+            Object::Set(set) => Some(Collection::Set(set.len())),
+            Object::ZSet(zset) => Some(Collection::ZSet(zset.len())),
+            Object::Hash(hash) if hash.volatile() > 0 => Some(Collection::VolatileHash(hash.len())),
+            Object::Hash(hash) => Some(Collection::Hash(hash.len())),
+            Object::String(_) | Object::List(_) | Object::Stream(_) => None,
+        });
+        if let Some(collection) = collection {
+            let opened = Opened {
+                facts: OpenedFacts {
+                    id,
+                    db,
+                    key: key.clone(),
+                    collection,
+                    expiry: entry.expiry(),
+                    access: entry.access(),
+                },
+                place: Place::Live { db, key },
+            };
+            state.openings.insert(id, opened);
+        }
+        opening
+    }
+
+    fn moved(&self, id: u64, db: u16, key: &[u8]) {
+        if let Some(opened) = self.state.lock().openings.get_mut(&id) {
+            let key = key.into();
+            opened.place = Place::Live { db, key };
+        }
+    }
+
+    fn removed(&self, id: u64, object: Object) {
+        self.count_handed_over(object.memory(SAMPLES));
+        if let Some(opened) = self.state.lock().openings.get_mut(&id) {
+            opened.place = Place::Removed(object);
+        }
+    }
+
+    fn flushed(&self, number: u16, mut keys: Db) {
+        let mut state = self.state.lock();
+        for (id, opened) in &mut state.openings {
+            if let Place::Live { db, key } = &opened.place
+                && *db == number
+                && let Some(object) = keys.take_opened(*id, self.seed.hash(key), key)
+            {
+                opened.place = Place::Removed(object);
+            }
+        }
+        state.arrived.flushed.push((number, keys));
+    }
+}
+
+/// Elements from which the memory of a value is estimated.
+const SAMPLES: usize = 3;
+
+fn memory(entry: &Entry<Object>) -> usize {
+    entry.memory() + object_of(entry).map_or(0, |object| object.memory(SAMPLES))
+}
