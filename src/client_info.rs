@@ -17,6 +17,7 @@ pub fn line(engine: &Engine, client: &Client, now_ms: i64) -> String {
     let (argv, multi_mem) = (shown.argv_mem.load(Relaxed), shown.multi_mem.load(Relaxed));
     let (out, out_mem) = (shown.out.load(Relaxed), shown.out_mem.load(Relaxed));
     let total = memory(client);
+    let peak = shown.out_peak.load(Relaxed);
     let multi = i64::from(shown.multi.load(Relaxed)) - 1;
     let mut line = format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={multi}",
@@ -42,8 +43,9 @@ pub fn line(engine: &Engine, client: &Client, now_ms: i64) -> String {
     // Writing to a String cannot fail.
     let _ = write!(
         line,
-        " qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv} multi-mem={multi_mem} rbs={REPLY_BLOCK} rbp=0 obl={} oll={} omem={} \
+        " qbuf={qbuf} qbuf-free={qbuf_free} argv-mem={argv} multi-mem={multi_mem} rbs={} rbp={peak} obl={} oll={} omem={} \
          tot-mem={total} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}",
+        peak.clamp(REPLY_BLOCK_MIN, REPLY_BLOCK),
         out.min(REPLY_BLOCK),
         u64::from(out > REPLY_BLOCK),
         if out > REPLY_BLOCK { out_mem } else { 0 },
@@ -70,6 +72,9 @@ pub fn memory(client: &Client) -> u64 {
         &shown.multi_mem,
         &shown.out_mem,
         &shown.tls_mem,
+        &shown.watch_mem,
+        &shown.sub_mem,
+        &shown.prefix_mem,
     ];
     SESSION + parts.iter().map(|part| part.load(Relaxed)).sum::<u64>()
 }
@@ -103,5 +108,7 @@ pub(crate) fn flags(client: &Client) -> String {
 
 /// Bytes of replies that Redis keeps in the client itself.
 const REPLY_BLOCK: u64 = 16 * 1024;
+/// What it shrinks that block to where replies are short (PROTO_REPLY_MIN_BYTES).
+const REPLY_BLOCK_MIN: u64 = 1024;
 /// Bytes of a session, its task and its socket.
 const SESSION: u64 = 2048;

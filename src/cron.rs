@@ -14,6 +14,7 @@ use crate::settings;
 #[derive(Debug, Default)]
 pub(crate) struct Cron {
     clients_seen_ms: i64,
+    reply_peaks_seen_ms: i64,
     rates_taken_ms: i64,
     certificates_seen_ms: Option<i64>,
 }
@@ -99,6 +100,7 @@ impl Cron {
             if now_ms - self.clients_seen_ms >= CLIENTS_APART_MS {
                 self.clients_seen_ms = now_ms;
                 look_at_clients(shared, now_ms);
+                self.forget_reply_peaks(shared, now_ms);
             }
         }
         let spent_us = (server.clock.now().monotonic_ns - now.monotonic_ns) / 1000;
@@ -108,6 +110,18 @@ impl Cron {
         add(&server.event_loop.cron_us);
         server.event_loop.latest_us.store(spent_us, Relaxed);
         server.event_loop.longest_us.fetch_max(spent_us, Relaxed);
+    }
+
+    /// Forgets how much connections had to send at once, so that it shows only what was lately.
+    fn forget_reply_peaks(&mut self, shared: &Shared, now_ms: i64) {
+        let kept_ms = shared.server.reply_peaks_kept_ms.load(Relaxed);
+        if kept_ms < 0 || now_ms - self.reply_peaks_seen_ms < kept_ms {
+            return;
+        }
+        self.reply_peaks_seen_ms = now_ms;
+        for client in shared.engine.clients.all() {
+            client.shown.out_peak.store(0, Relaxed);
+        }
     }
 
     /// Reads changed certificate files (`tls-auto-reload-interval`).

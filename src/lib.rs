@@ -1,6 +1,7 @@
 //! The server: sockets, sessions, workers, TLS accept and cron. The only crate that knows tokio.
 
 pub mod client_info;
+pub mod client_memory;
 pub mod clock;
 mod cron;
 pub mod log;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use crate::net::worker::{self, WorkerHandle};
 use crate::net::{Shared, accept, balance::Balance};
 use crate::persistence::{self, Persistence};
 use crate::process::{Supervision, words};
-use crate::server::{Garbage, Server, Shutdown, Stage};
+use crate::server::{Garbage, REPLY_PEAKS_KEPT_MS, Server, Shutdown, Stage};
 use crate::settings::{self, Limits};
 
 /// What a server is started with.
@@ -245,6 +245,8 @@ impl Server {
             rates: Mutex::default(),
             cron_is_paused: AtomicBool::new(false),
             cron_runs: AtomicU64::new(0),
+            evicting: Default::default(),
+            reply_peaks_kept_ms: AtomicI64::new(REPLY_PEAKS_KEPT_MS),
             event_loop: Default::default(),
             log,
             supervision,

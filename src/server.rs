@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 
 use commands::Now;
@@ -14,12 +14,16 @@ use tls::Holder;
 use tokio::sync::watch;
 use tracing::warn;
 
+use crate::client_memory::Evicting;
 use crate::clock::{CertificateTime, Clock};
 use crate::log::Log;
 use crate::net::listen::{self, ListenRequest};
 use crate::persistence::Persistence;
 use crate::process;
 use crate::settings::{self, Limits};
+
+/// For how many milliseconds the most that a connection had to send is remembered (REPLY_BUFFER_DEFAULT_PEAK_RESET_TIME).
+pub(crate) const REPLY_PEAKS_KEPT_MS: i64 = 5000;
 
 /// What all threads of a server share: the engine's host, and what the rows of this layer read and change.
 #[derive(Debug)]
@@ -60,6 +64,11 @@ pub struct Server {
     pub cron_is_paused: AtomicBool,
     /// Rises with every run of cron that was not paused.
     pub cron_runs: AtomicU64,
+    /// Closing connections for what all of them hold.
+    pub evicting: Evicting,
+    /// For how many milliseconds the most that a connection had to send at once is remembered (DEBUG REPLYBUFFER); negative
+    /// for always.
+    pub reply_peaks_kept_ms: AtomicI64,
     /// Turns of cron and of the event loops that INFO counts.
     pub event_loop: EventLoop,
     /// The log of the process, if this server is the process' main concern.
@@ -86,6 +95,8 @@ pub struct Counters {
     pub output_limit: AtomicU64,
     /// Clients closed for sending too much.
     pub input_limit: AtomicU64,
+    /// Clients closed because all of them together held too much.
+    pub evicted: AtomicU64,
     /// Wrong passwords.
     pub denied: AtomicU64,
 }
@@ -272,9 +283,17 @@ impl Server {
             rejected,
             output_limit,
             input_limit,
+            evicted,
             denied,
         } = &self.counters;
-        for counter in [connections, rejected, output_limit, input_limit, denied] {
+        for counter in [
+            connections,
+            rejected,
+            output_limit,
+            input_limit,
+            evicted,
+            denied,
+        ] {
             counter.store(0, Relaxed);
         }
         for traffic in &self.traffic {

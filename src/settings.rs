@@ -241,6 +241,8 @@ pub struct Limits {
     pub bulk_max: AtomicU64,
     /// `client-query-buffer-limit` in bytes.
     pub input_max: AtomicU64,
+    /// `maxmemory-clients` in bytes; 0 for no limit.
+    pub clients_memory_max: AtomicU64,
     /// `client-output-buffer-limit normal`.
     pub output: OutputBounds,
     /// `client-output-buffer-limit pubsub`.
@@ -290,7 +292,10 @@ impl Limits {
         self.pubsub_output.update(outputs.pubsub);
         self.clients_max
             .store(positive(directive::MAXCLIENTS) as usize, Relaxed);
+        let maxmemory = config.read(directive::MAXMEMORY);
+        let clients_memory_max = config.read(directive::MAXMEMORY_CLIENTS).bytes(maxmemory);
         for (place, value) in [
+            (&self.clients_memory_max, clients_memory_max),
             (&self.bulk_max, config.read(directive::PROTO_MAX_BULK_LEN)),
             (
                 &self.input_max,

@@ -13,7 +13,7 @@ use self::filter::{ClientFilter, Purpose};
 use self::tracking::{CLIENT_CACHING, CLIENT_GETREDIR, CLIENT_TRACKING, CLIENT_TRACKINGINFO};
 use super::error::RowError;
 use super::help;
-use crate::client_info;
+use crate::{client_info, client_memory};
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[&CLIENT];
@@ -386,6 +386,9 @@ const CLIENT_NO_EVICT: EngineCommand = EngineCommand {
 fn client_no_evict(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
     let on = on_or_off(&mut args)?;
     ctx.session.client.set_flag(flag::NO_EVICT, on);
+    if !on {
+        client_memory::charge_all(ctx.engine, super::server(ctx), ctx.now.ms());
+    }
     Ok(Reply::Ok.into())
 }
 

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::error::RowError;
 use super::{help, is_local, server};
-use crate::process;
+use crate::{client_memory, process};
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[&CONFIG];
@@ -229,6 +229,9 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
         local: is_local(&ctx.session.client.peer),
     };
     let done = server(ctx).set_config(&pairs, circumstances);
+    if done.is_ok() {
+        client_memory::charge_all(ctx.engine, server(ctx), ctx.now.ms());
+    }
     let answer = match done {
         Ok(()) => Ok(Reply::Ok),
         Err(error) => Err(RowError::ConfigSet(error.to_string()).into()),

@@ -22,6 +22,8 @@ pub struct Client {
     pub shown: Shown,
     /// What others tell it.
     pub inbox: Inbox,
+    /// Bytes that it was last charged in the sum of all.
+    charged: AtomicU64,
 }
 
 /// Where a connection comes from, as CLIENT LIST shows it.
@@ -89,6 +91,14 @@ pub struct Shown {
     pub out_mem: AtomicU64,
     /// Bytes held by the TLS session.
     pub tls_mem: AtomicU64,
+    /// Bytes of watched keys.
+    pub watch_mem: AtomicU64,
+    /// Bytes of the names subscribed to.
+    pub sub_mem: AtomicU64,
+    /// Bytes of the prefixes that broadcasts are wanted of.
+    pub prefix_mem: AtomicU64,
+    /// The most bytes that waited to be sent at once, lately.
+    pub out_peak: AtomicU64,
     /// How it tracks, see [`flag`]; written under the mutex of the subscriptions.
     tracking: AtomicU32,
     /// The connection that is told in place of this one; 0 for none.
@@ -134,6 +144,8 @@ pub mod flag {
 pub struct Clients {
     by_id: DashMap<u64, Arc<Client>>,
     last_id: AtomicU64,
+    /// Bytes that all connections are charged.
+    charged: AtomicI64,
     /// Connections that wait for a pause to end or for a key.
     pub blocked: AtomicI64,
 }
@@ -154,6 +166,7 @@ impl Client {
             names: Mutex::default(),
             shown,
             inbox: Inbox::default(),
+            charged: AtomicU64::new(0),
         }
     }
 
@@ -199,6 +212,7 @@ impl Client {
     /// Shows how it tracks.
     pub(crate) fn show_tracking(&self, bits: u32, redirect: Option<u64>) {
         self.shown.tracking.store(bits, Relaxed);
+        self.shown.prefix_mem.store(0, Relaxed);
         self.shown.redirect.store(redirect.unwrap_or(0), Relaxed);
     }
 
@@ -225,21 +239,39 @@ impl Clients {
 
     /// Forgets a connection that has ended.
     pub fn remove(&self, id: u64) {
-        self.by_id.remove(&id);
+        if let Some((_, client)) = self.by_id.remove(&id) {
+            self.charge(&client, 0);
+        }
     }
 
-    /// The connection of this id.
+    /// Charges a connection so many bytes, in place of what it was charged before; what all are charged together.
+    pub fn charge(&self, client: &Client, bytes: u64) -> u64 {
+        let before = client.charged.swap(bytes, Relaxed);
+        let change = bytes.wrapping_sub(before) as i64;
+        let sum = self.charged.fetch_add(change, Relaxed).wrapping_add(change);
+        u64::try_from(sum).unwrap_or(0)
+    }
+
+    /// What all connections are charged together.
+    #[must_use]
+    pub fn charged(&self) -> u64 {
+        u64::try_from(self.charged.load(Relaxed)).unwrap_or(0)
+    }
+
+    /// The connection of this id, unless it is about to end.
     #[must_use]
     pub fn find(&self, id: u64) -> Option<Arc<Client>> {
-        self.by_id.get(&id).map(|client| Arc::clone(&client))
+        let client = self.by_id.get(&id).map(|client| Arc::clone(&client));
+        client.filter(|client| !client.inbox.is_killed())
     }
 
-    /// All connections, by ascending id.
+    /// All connections but those that are about to end, by ascending id.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Client>> {
         let mut all: Vec<_> = self
             .by_id
             .iter()
+            .filter(|client| !client.inbox.is_killed())
             .map(|client| Arc::clone(&client))
             .collect();
         all.sort_unstable_by_key(|client| client.id);

@@ -62,6 +62,8 @@ pub struct Words {
 #[derive(Debug, Default)]
 pub struct Watches {
     keys: Vec<(u16, Box<[u8]>)>,
+    /// Bytes of the keys.
+    bytes: usize,
     mark: Arc<WatchMark>,
 }
 
@@ -300,7 +302,9 @@ fn begin_watch(held: &mut Holding<'_>, key: &[u8]) {
     let entry = shard.db(db).get(hash, key);
     let stale = entry.is_some_and(|entry| is_expired(entry, now_ms));
     shard.watchers.add(db, key, &mark, stale);
-    held.session.watches.keys.push((db, key.into()));
+    let watches = &mut held.session.watches;
+    watches.keys.push((db, key.into()));
+    watches.bytes += key.len();
 }
 
 const UNWATCH: EngineCommand = EngineCommand {
@@ -360,7 +364,7 @@ pub(crate) fn refuse_exec(session: &Session, engine: &Engine, text: String) -> F
 
 /// Forgets all watched keys of the session; their shards are held.
 pub(crate) fn end_watches(held: &mut Holding<'_>) {
-    let Watches { keys, mark } = std::mem::take(&mut held.session.watches);
+    let Watches { keys, mark, .. } = std::mem::take(&mut held.session.watches);
     for (db, key) in &keys {
         held.shard_of(key).watchers.remove(*db, key, &mark);
     }
@@ -399,7 +403,13 @@ pub(crate) fn publish(session: &Session) {
         u32::try_from(session.watches.keys.len()).unwrap_or(u32::MAX),
         Relaxed,
     );
+    let watches = &session.watches;
+    let watched = watches.keys.len() * WATCH_BYTES + watches.bytes;
+    shown.watch_mem.store(watched as u64, Relaxed);
     session
         .client
         .set_flag(flag::MULTI, session.transaction.is_some());
 }
+
+/// Bytes of a watched key beside its name: in the session, and in the list of its shard.
+const WATCH_BYTES: usize = 128;

@@ -170,6 +170,13 @@ impl Parser {
         self.unquoted.is_none().then_some(&self.args)
     }
 
+    /// Where the argument begins that is awaited, if it is at least so long: what is before it was read already.
+    #[must_use]
+    pub fn awaited_argument(&self, length: usize) -> Option<usize> {
+        (self.state == State::Body && self.mark.saturating_sub(self.at) >= length)
+            .then_some(self.at)
+    }
+
     /// Whether a part of a request has been seen.
     pub fn is_mid_request(&self) -> bool {
         self.state != State::Idle

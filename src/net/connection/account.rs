@@ -9,10 +9,10 @@ use engine::Session;
 use tracing::{debug, warn};
 
 use super::{CARRY_MAX, Ending, State};
-use crate::client_info;
 use crate::net::Shared;
 use crate::net::worker::Worker;
 use crate::settings::OutputBounds;
+use crate::{client_info, client_memory};
 
 /// Output that is sent before more requests run.
 pub(super) const OUTPUT_FLUSH: usize = 256 * 1024;
@@ -22,6 +22,9 @@ const OUTPUT_FREE: usize = 16 * 1024;
 
 /// Output beyond that is counted in blocks of this size, begun ones as a whole: those in which Redis keeps it.
 const OUTPUT_BLOCK: u64 = 20 * 1024;
+
+/// From this length on Redis reads an argument into a buffer of its own (PROTO_MBULK_BIG_ARG).
+const LARGE_ARGUMENT: usize = 32 * 1024;
 
 /// Milliseconds after which the buffers of an idle connection are given back.
 pub(crate) const BUFFERS_KEPT_MS: i64 = 2000;
@@ -75,8 +78,8 @@ impl State {
             .store(self.session.out.memory() as u64, Relaxed);
     }
 
-    /// Tells the others what the connection holds.
-    pub(super) fn publish(&mut self, worker: &Worker) {
+    /// Tells the others what the connection holds, whose output was so long before it was sent. Whether it may go on.
+    pub(super) fn publish(&mut self, worker: &Worker, shared: &Shared, output: usize) -> bool {
         if self.input.capacity() > CARRY_MAX && worker.cron_runs() > self.full_at_run + 1 {
             let kept = self.input.len().max(CARRY_MAX);
             let mut input = BytesMut::with_capacity(kept);
@@ -87,10 +90,21 @@ impl State {
         let (out, out_mem) = (self.session.out.len(), self.session.out.memory());
         shown.out.store(out as u64, Relaxed);
         shown.out_mem.store(out_mem as u64, Relaxed);
+        if output as u64 > shown.out_peak.load(Relaxed) {
+            shown.out_peak.store(output as u64, Relaxed);
+        }
         let used = self.input.len();
         let room = self.input.capacity().max(self.read_room);
-        shown.qbuf.store(used as u64, Relaxed);
+        // As in Redis what precedes a large argument counts as arguments, not as unread.
+        let read = self.parser.awaited_argument(LARGE_ARGUMENT);
+        let read = read.unwrap_or(0).min(used);
+        shown.argv_mem.store(read as u64, Relaxed);
+        shown.qbuf.store((used - read) as u64, Relaxed);
         shown.qbuf_free.store((room - used) as u64, Relaxed);
+        let Shared { engine, server, .. } = shared;
+        let client = &self.session.client;
+        client_memory::charge(engine, server, client, shared.now_ms());
+        !client.inbox.is_killed()
     }
 
     /// Notes that the client is there, where no call does.

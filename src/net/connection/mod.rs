@@ -209,11 +209,12 @@ impl Connection {
                 worker.traffic().output.add((before - left) as u64);
                 worker.traffic().writes.add(1);
             }
-            state.publish(worker);
+            let may_go_on = state.publish(worker, shared, before);
             match flushed {
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Turn::End(Ending::Failed(error)));
                 }
+                _ if !may_go_on => return Poll::Ready(Turn::End(Ending::Killed)),
                 // A peer may send a long pipeline before it reads anything: to wait for it to read would be to wait for ever.
                 Poll::Pending
                     if left > OUTPUT_STOP && turn.is_none() && shared.is_memory_scarce() =>
@@ -292,8 +293,12 @@ impl Connection {
             return Poll::Ready(ending);
         }
         state.take_mail(shared);
+        let before = state.session.out.len();
         if let Poll::Ready(Err(error)) = stream.poll_flush(cx, &mut state.session.out) {
             return Poll::Ready(Ending::Failed(error));
+        }
+        if !state.publish(worker, shared, before) {
+            return Poll::Ready(Ending::Killed);
         }
         while state.input.len() < AHEAD_MAX {
             state.input.reserve(AHEAD_STEP);

@@ -149,11 +149,10 @@ impl State {
         data: &[u8],
     ) -> (usize, Stop) {
         let bulk_max = shared.server.limits.bulk_max.load(Relaxed);
-        self.session
-            .client
-            .shown
-            .qbuf
-            .store(data.len() as u64, Relaxed);
+        let shown = &self.session.client.shown;
+        let free = self.read_room.saturating_sub(data.len());
+        shown.qbuf.store(data.len() as u64, Relaxed);
+        shown.qbuf_free.store(free as u64, Relaxed);
         let bounds = self.output_bounds(shared);
         self.session.out.set_max(bounds.output_max());
         let mut run = Run {

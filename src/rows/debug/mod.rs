@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::error::RowError;
 use super::{help, is_local, server};
+use crate::server::REPLY_PEAKS_KEPT_MS;
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[&DEBUG];
@@ -105,6 +106,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("POPULATE", 1..=3, populate),
     subcommand("PROTOCOL", 1..=1, protocol::reply),
     subcommand("QUICKLIST-PACKED-THRESHOLD", 1..=1, packed_threshold),
+    subcommand("REPLYBUFFER", 2..=2, reply_buffer),
     subcommand("SDSLEN", 1..=1, show::string_lengths),
     subcommand("SET-ACTIVE-EXPIRE", 1..=1, set_active_expire),
     subcommand(
@@ -164,6 +166,10 @@ const HELP: help::Lines = &[
             "The size from which on an element of a list has a node of its own; 0 for the default, 1gb.",
         ],
     ),
+    (
+        "REPLYBUFFER (PEAK-RESET-TIME <milliseconds>|NEVER|RESET)|(RESIZING <0|1>)",
+        &["For how long 'rbs' in CLIENT LIST remembers large replies."],
+    ),
     ("SDSLEN <key>", &["The lengths of a key and its string."]),
     (
         "SET-ACTIVE-EXPIRE <0|1>",
@@ -213,6 +219,33 @@ fn log(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandErr
 
 fn pause_cron(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
     server(ctx).cron_is_paused.store(is_on(args)?, Relaxed);
+    Ok(Reply::Ok.into())
+}
+
+/// What the figure `rbs` of CLIENT LIST follows: there is no reply buffer of a fixed size to resize.
+fn reply_buffer(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let (given, value) = (args.bytes()?, args.peek_all().first().copied());
+    let value = value.unwrap_or_default();
+    let kept_ms = if given.eq_ignore_ascii_case(b"RESIZING") {
+        if is_on(args)? {
+            REPLY_PEAKS_KEPT_MS
+        } else {
+            -1
+        }
+    } else if !given.eq_ignore_ascii_case(b"PEAK-RESET-TIME") {
+        return Err(RowError::Subcommand {
+            given: given.into(),
+            container: "DEBUG",
+        }
+        .into());
+    } else if value.eq_ignore_ascii_case(b"NEVER") {
+        -1
+    } else if value.eq_ignore_ascii_case(b"RESET") {
+        REPLY_PEAKS_KEPT_MS
+    } else {
+        args.int()?
+    };
+    server(ctx).reply_peaks_kept_ms.store(kept_ms, Relaxed);
     Ok(Reply::Ok.into())
 }
 

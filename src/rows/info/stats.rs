@@ -159,7 +159,8 @@ fn keys(report: &mut Report, view: &View<'_>) {
     report.field("expired_time_cap_reached_count", stats.expiry.capped());
     report.field("expire_cycle_cpu_milliseconds", stats.expiry.ms());
     report.field("evicted_keys", stats.sum(|thread| &thread.evicted));
-    report.zeros(&["evicted_clients"]);
+    let evicted_clients = view.server.counters.evicted.load(Relaxed);
+    report.field("evicted_clients", evicted_clients);
     let now_ns = view.server.clock.now().monotonic_ns;
     let (total_ms, current_ms) = view.engine.eviction.exceeded_ms(now_ns);
     report.field("total_eviction_exceeded_time", total_ms);

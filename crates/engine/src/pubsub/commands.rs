@@ -397,7 +397,7 @@ fn join(ctx: &mut SessionCtx<'_>, topic: Topic, names: &[&[u8]]) -> Result<Flow,
     }
     for name in names {
         let name = Bytes::copy_from_slice(name);
-        if ctx.session.subscriptions.of_mut(topic).insert(name.clone()) {
+        if ctx.session.subscriptions.insert(topic, name.clone()) {
             ctx.engine
                 .pubsub
                 .subscribe(topic, &name, &ctx.session.client);
@@ -411,7 +411,7 @@ fn leave(ctx: &mut SessionCtx<'_>, topic: Topic, names: &[&[u8]]) {
     let names: Vec<Bytes> = if names.is_empty() {
         ctx.session
             .subscriptions
-            .of_mut(topic)
+            .of(topic)
             .iter()
             .cloned()
             .collect()
@@ -422,7 +422,7 @@ fn leave(ctx: &mut SessionCtx<'_>, topic: Topic, names: &[&[u8]]) {
             .collect()
     };
     for name in &names {
-        if ctx.session.subscriptions.of_mut(topic).remove(name) {
+        if ctx.session.subscriptions.remove(topic, name) {
             ctx.engine
                 .pubsub
                 .unsubscribe(topic, name, &ctx.session.client);
@@ -436,9 +436,10 @@ fn leave(ctx: &mut SessionCtx<'_>, topic: Topic, names: &[&[u8]]) {
 
 /// Ends all subscriptions without a word: RESET, and the end of a connection.
 pub fn leave_all(engine: &Engine, session: &mut Session) {
+    let subscriptions = std::mem::take(&mut session.subscriptions);
     for topic in [Topic::Channel, Topic::Pattern, Topic::ShardChannel] {
-        for name in std::mem::take(session.subscriptions.of_mut(topic)) {
-            engine.pubsub.unsubscribe(topic, &name, &session.client);
+        for name in subscriptions.of(topic) {
+            engine.pubsub.unsubscribe(topic, name, &session.client);
         }
     }
     publish_counts(session);
@@ -478,6 +479,8 @@ fn publish_counts(session: &Session) {
             Relaxed,
         );
     }
+    let bytes = subscriptions.memory() as u64;
+    shown.sub_mem.store(bytes, Relaxed);
     session
         .client
         .set_flag(flag::PUBSUB, !subscriptions.is_empty());

@@ -494,6 +494,9 @@ impl Tracker {
         };
         self.client
             .show_tracking(flag::TRACKING | broadcast, self.redirect);
+        let bytes = |prefix: &Bytes| (prefix.len() + PREFIX_BYTES) as u64;
+        let bytes = self.prefixes.iter().map(bytes).sum();
+        self.client.shown.prefix_mem.store(bytes, Relaxed);
     }
 
     /// Sends a message, or says once more that the connection is gone that is to get it (sendTrackingMessage, Redis 7.2).
@@ -578,3 +581,6 @@ fn no_overlap(given: &[Bytes], existing: Option<&BTreeSet<Bytes>>) -> Result<(),
     }
     Ok(())
 }
+
+/// Bytes of a prefix beside its text, in the tracker and in the table of all prefixes.
+const PREFIX_BYTES: usize = 128;
