@@ -1,5 +1,6 @@
 //! What one client may use: buffers, places, time.
 
+use std::net::TcpStream;
 use std::sync::atomic::Ordering::Relaxed;
 
 use cuirass::Kind;
@@ -7,24 +8,93 @@ use cuirass::Kind;
 use crate::server::{Client, TestServer, request, wait_until};
 
 #[test]
-fn a_slow_reader_is_not_read_from() {
+fn a_client_may_write_a_long_pipeline_before_it_reads() {
     let server = TestServer::plain("");
     let mut client = server.client();
-    let value = "v".repeat(64 * 1024);
+    let value = "v".repeat(4096);
     client.check(&["SET", "k", &value], "+OK\r\n");
-    let gets = 2000;
-    client.send(request(&["GET", "k"]).repeat(gets));
-    let reply = format!("$65536\r\n{value}\r\n");
-    let mut highest = 0;
-    for _ in 0..gets {
-        let waiting = server.engine().clients.all();
-        highest = waiting
-            .iter()
-            .map(|client| client.shown.out.load(Relaxed))
-            .fold(highest, u64::max);
+    // Neither all requests nor all replies fit the buffers of the sockets, so that whoever waits for the other waits for ever.
+    let (requests, absent) = (10_000, "a".repeat(1000));
+    client.send(request(&["MGET", "k", &absent]).repeat(requests));
+    let reply = format!("*2\r\n$4096\r\n{value}\r\n$-1\r\n");
+    for _ in 0..requests {
         client.expect(&reply);
     }
-    assert!(highest < 18 << 20, "{highest} bytes waited to be sent");
+}
+
+#[test]
+fn a_reply_without_end_is_cut_off_at_the_limit() {
+    let server = TestServer::plain("client-output-buffer-limit normal 1mb 0 0");
+    for (make, draw) in [
+        (&["HSET", "h", "f", "v"][..], "HRANDFIELD"),
+        (&["SADD", "s", "m"], "SRANDMEMBER"),
+        (&["ZADD", "z", "1", "m"], "ZRANDMEMBER"),
+    ] {
+        let mut client = server.client();
+        client.check(make, ":1\r\n");
+        client.send(request(&[draw, make[1], "-4000000000"]));
+        assert!(client.rest().is_empty(), "{draw}");
+    }
+    assert_eq!(server.server().counters.output_limit.load(Relaxed), 3);
+}
+
+#[test]
+fn the_largest_clients_are_closed_when_all_hold_too_much() {
+    let server = TestServer::plain("");
+    let (mut control, mut spared) = (server.client(), server.client());
+    spared.check(&["CLIENT", "NO-EVICT", "on"], "+OK\r\n");
+    let mut clients: Vec<_> = (0..4).map(|_| server.client()).collect();
+    let hold = |client: &mut Client<TcpStream>, bytes: usize| {
+        client.send(format!("*2\r\n$3\r\nGET\r\n${bytes}\r\n").as_bytes());
+        client.send(vec![b'x'; bytes - 1]);
+    };
+    hold(&mut spared, 500_000);
+    for (client, bytes) in clients.iter_mut().zip([50_000, 100_000, 150_000, 400_000]) {
+        client.check(&["SET", "a", "b"], "+OK\r\n");
+        hold(client, bytes);
+    }
+    let held = || -> u64 {
+        let clients = server.engine().clients.all();
+        clients
+            .iter()
+            .map(|client| client.shown.qbuf.load(Relaxed))
+            .sum()
+    };
+    wait_until("all is read", || held() >= 1_199_995);
+    let set = |client: &mut Client<TcpStream>, max: &str| {
+        client.check(&["CONFIG", "SET", "maxmemory-clients", max], "+OK\r\n");
+    };
+    set(&mut control, "10mb");
+    assert_eq!(server.server().counters.evicted.load(Relaxed), 0);
+    set(&mut control, "1300000");
+    assert_eq!(server.server().counters.evicted.load(Relaxed), 1);
+    assert!(
+        clients.pop().unwrap().rest().is_empty(),
+        "it was the largest"
+    );
+    // Who comes to hold too much goes at once.
+    let mut greedy = server.client();
+    greedy.send(b"*2\r\n$3\r\nGET\r\n$9000000\r\n");
+    let _may_be_cut_off = std::io::Write::write_all(&mut greedy.0, &vec![b'x'; 8_000_000]);
+    assert!(greedy.rest().is_empty());
+    spared.send(b"x\r\n");
+    spared.expect("$-1\r\n");
+    control.check(&["GET", "a"], "$1\r\nb\r\n");
+}
+
+#[test]
+fn what_is_watched_and_subscribed_to_counts() {
+    let server = TestServer::plain("maxmemory-clients 200000");
+    for word in ["WATCH", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"] {
+        let mut client = server.client();
+        let names: Vec<String> = (0..2000).map(|number| format!("name:{number}")).collect();
+        let mut words = vec![word];
+        words.extend(names.iter().map(String::as_str));
+        client.send(request(&words));
+        client.rest();
+        wait_until("it is gone", || server.engine().clients.is_empty());
+    }
+    assert_eq!(server.server().counters.evicted.load(Relaxed), 4);
 }
 
 #[test]
