@@ -184,7 +184,7 @@ impl Engine {
         loop {
             match self.locks.acquire(&ShardSet::All, Taker::Worker) {
                 Ok(held) => return held,
-                Err(busy) => self.locks.wait(busy).block(),
+                Err(busy) => self.locks.wait(busy, Taker::Worker).block(),
             }
         }
     }

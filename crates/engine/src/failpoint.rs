@@ -75,7 +75,7 @@ impl Late {
         let mut held = loop {
             match engine.locks.acquire(&shards, Taker::Worker) {
                 Ok(held) => break held,
-                Err(busy) => engine.locks.wait(busy).block(),
+                Err(busy) => engine.locks.wait(busy, Taker::Worker).block(),
             }
         };
         let hash = engine.seed.hash(self.entry.key());

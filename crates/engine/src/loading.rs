@@ -313,7 +313,7 @@ fn take_everything(engine: &Engine) -> Held<'_> {
     loop {
         match engine.locks.acquire(&ShardSet::All, Taker::Lane) {
             Ok(held) => return held,
-            Err(busy) => engine.locks.wait(busy).block(),
+            Err(busy) => engine.locks.wait(busy, Taker::Worker).block(),
         }
     }
 }

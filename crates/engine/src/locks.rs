@@ -4,7 +4,8 @@
 //! 2. [`Locks::acquire`] takes them in ascending order. A busy shard is spun on for about 5 us; then everything that was
 //!    taken is released and the call gets a [`ShardWait`], on which the connection, never its thread, is suspended.
 //! 3. Nothing has run by then, so nothing is undone: the caller starts again when the shard is free.
-//! 4. A connection that lost eight times holds a [`Reservation`]: no lane call may start on its shards before it has run.
+//! 4. A connection that lost eight times holds a [`Reservation`]: no lane call may start on its shards before it has run. It
+//!    is given up where the connection comes to wait for something else, or goes to a lane itself.
 //!
 //! **Invariant**: nobody waits without bound while holding a shard, so no cycle of waiters can form.
 
@@ -167,9 +168,10 @@ impl Locks {
         held.guards.first().map(|(_, guard)| look(&guard.shard))
     }
 
-    /// A future that resolves when `shard` may be free. It resolves at once when the shard became free meanwhile.
+    /// A future that resolves when `taker` may find `shard` free: nobody has it and, for a lane, nobody has reserved it. It
+    /// resolves at once when that is so already.
     #[must_use]
-    pub fn wait(&self, shard: u16) -> ShardWait {
+    pub fn wait(&self, shard: u16, taker: Taker) -> ShardWait {
         let cell = &self.cells[usize::from(shard)];
         cell.waiting.fetch_add(1, Ordering::SeqCst);
         let announced = Announced {
@@ -178,7 +180,7 @@ impl Locks {
         };
         let listener = cell.freed.listen();
         fence(Ordering::SeqCst);
-        if !cell.mutex.is_locked() {
+        if !cell.mutex.is_locked() && !cell.is_reserved(taker) {
             cell.freed.notify(usize::MAX);
         }
         ShardWait {
@@ -337,7 +339,7 @@ impl<'a> Held<'a> {
     #[inline]
     fn take(&mut self, shard: u16, taker: Taker) -> Result<(), u16> {
         let cell = &self.cells[usize::from(shard)];
-        if taker == Taker::Lane && cell.reserved.load(Ordering::Relaxed) > 0 {
+        if cell.is_reserved(taker) {
             return Err(shard);
         }
         let guard = cell.mutex.try_lock().or_else(|| spin(cell)).ok_or(shard)?;
@@ -381,6 +383,14 @@ impl Drop for Held<'_> {
     }
 }
 
+impl Cell {
+    /// Whether a connection that lost too often comes before `taker`.
+    #[inline]
+    fn is_reserved(&self, taker: Taker) -> bool {
+        taker == Taker::Lane && self.reserved.load(Ordering::Relaxed) > 0
+    }
+}
+
 impl Reservation {
     fn for_each(&self, act: impl Fn(&Cell)) {
         match &self.shards {
@@ -396,6 +406,8 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.for_each(|cell| {
             cell.reserved.fetch_sub(1, Ordering::Relaxed);
+            // A lane announces itself, then looks at the reservations; they end, then the listeners are woken.
+            fence(Ordering::SeqCst);
             cell.freed.notify(usize::MAX);
         });
     }

@@ -150,6 +150,12 @@ impl Session {
         Writer::new(out, self.proto)
     }
 
+    /// Gives up what it has reserved: it has run, or waits for something else.
+    pub(crate) fn give_way(&mut self) {
+        self.tries = 0;
+        self.reservation = None;
+    }
+
     /// Whether nothing of a call outlasts its reply.
     pub(crate) fn leaves_nothing(&self) -> bool {
         (self.reply == ReplyMode::On) & !self.close_after_reply & !self.tracking.is_caching_given()

@@ -23,6 +23,40 @@ fn calls_over_several_shards_end_and_exclude_each_other() {
     explore(20_000);
 }
 
+/// A lane that meets a reservation sleeps until it ends: it tries once in vain at most.
+#[test]
+fn lanes_sleep_until_a_reservation_ends() {
+    let _alone = ONE_AT_A_TIME.lock();
+    plant(Fault::None);
+    Runner::new(PctScheduler::new(3, 20_000), Config::new()).run(|| {
+        let shards = (0..2).map(|_| Shard::new(1)).collect();
+        let locks = Locks::new(shards, &Arc::new(World::default()));
+        let set = ShardSet::one(1);
+        let reservation = locks.reserve(set.clone());
+        let lane = {
+            let (locks, set) = (locks.clone(), set.clone());
+            shuttle::thread::spawn(move || {
+                let mut vain = 0;
+                loop {
+                    match locks.acquire(&set, Taker::Lane) {
+                        Ok(held) => {
+                            drop(held);
+                            return vain;
+                        }
+                        Err(busy) => {
+                            vain += 1;
+                            locks.wait(busy, Taker::Lane).block();
+                        }
+                    }
+                }
+            })
+        };
+        shuttle::thread::yield_now();
+        drop(reservation);
+        assert!(lane.join().expect("the lane ends") <= 1);
+    });
+}
+
 #[test]
 #[should_panic(expected = "deadlock")]
 fn locks_taken_out_of_order_deadlock() {
@@ -72,7 +106,7 @@ fn call(locks: &Locks, wanted: &[u16], taker: Taker, inside: &[AtomicU32; 4]) {
                 if tries == 8 && taker == Taker::Worker {
                     reservation = Some(locks.reserve(set.clone()));
                 }
-                locks.wait(busy).block();
+                locks.wait(busy, taker).block();
             }
         }
     };

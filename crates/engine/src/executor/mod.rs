@@ -270,13 +270,13 @@ impl Executor {
         self.engine.monitors.leave(&session.client);
         self.engine.pubsub.stop_tracking(&mut session.tracking);
         if let Err(busy) = self.local.part_from_queues(&self.engine, session) {
-            return Some(self.engine.locks.wait(busy));
+            return Some(self.engine.locks.wait(busy, Taker::Worker));
         }
         let shards = session.watches.shards(&self.engine.locks);
         if !shards.is_empty() {
             let Self { engine, local } = self;
             match engine.locks.acquire(&shards, Taker::Worker) {
-                Err(busy) => return Some(engine.locks.wait(busy)),
+                Err(busy) => return Some(engine.locks.wait(busy, Taker::Worker)),
                 Ok(mut held) => {
                     let now = engine.host.now();
                     let _nothing_to_reply =
@@ -353,6 +353,7 @@ impl Local {
                     return Step::Yield;
                 }
                 set_blocked(engine, session, true);
+                session.give_way();
                 Step::Wait(Wait::World { changed, until_ms })
             }
         }
@@ -462,8 +463,7 @@ impl Local {
     fn wait_for_reply(&mut self, engine: &Engine, session: &mut Session) -> Step {
         // It counts once it has come to something, as in Redis 7.2.
         self.forget_start(engine);
-        session.tries = 0;
-        session.reservation = None;
+        session.give_way();
         let deadline_ms = session
             .waiter
             .as_ref()
@@ -612,13 +612,17 @@ impl Local {
         match hindrance {
             // The next call looks at the world first.
             Hindrance::Stale => Step::Yield,
-            Hindrance::TooLong => Step::Lane,
+            Hindrance::TooLong => {
+                session.give_way();
+                Step::Lane
+            }
             Hindrance::Busy(shard) => {
                 session.tries += 1;
-                if session.tries == TRIES_MAX {
+                // A lane's would only stand in its own way.
+                if session.tries == TRIES_MAX && self.taker == Taker::Worker {
                     session.reservation = Some(engine.locks.reserve(shards()));
                 }
-                Step::Wait(Wait::Shard(engine.locks.wait(shard)))
+                Step::Wait(Wait::Shard(engine.locks.wait(shard, self.taker)))
             }
         }
     }

@@ -28,8 +28,7 @@ impl Local {
 
     /// Ends a call whose reply lies in the session's output.
     pub(super) fn end_call(&mut self, engine: &Engine, session: &mut Session, row: &Row) -> Step {
-        session.tries = 0;
-        session.reservation = None;
+        session.give_way();
         self.after_reply(engine, session, Some(row))
     }
 

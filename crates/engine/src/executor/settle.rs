@@ -170,6 +170,7 @@ impl Local {
             drop(held);
             self.suspend_clock(engine, session);
             session.pending = Some((self.generation, Flow::Exec));
+            session.give_way();
             return Step::Lane;
         }
         let now = engine.host.now();
