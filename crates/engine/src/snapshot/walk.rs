@@ -324,7 +324,7 @@ fn take(engine: &Engine, shard: u16) -> Held<'_> {
     loop {
         match engine.locks.acquire(&shards, Taker::Lane) {
             Ok(held) => return held,
-            Err(busy) => engine.locks.wait(busy).block(),
+            Err(busy) => engine.locks.wait(busy, Taker::Lane).block(),
         }
     }
 }
