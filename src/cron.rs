@@ -97,6 +97,7 @@ impl Cron {
         self.look_at_certificates(shared, now_ms);
         if !server.cron_is_paused.load(Relaxed) {
             server.cron_runs.fetch_add(1, Relaxed);
+            server.migrations.close_idle(now_ms);
             if now_ms - self.clients_seen_ms >= CLIENTS_APART_MS {
                 self.clients_seen_ms = now_ms;
                 look_at_clients(shared, now_ms);

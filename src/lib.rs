@@ -5,6 +5,7 @@ pub mod client_memory;
 pub mod clock;
 mod cron;
 pub mod log;
+mod migrate;
 mod net;
 pub mod own_tls;
 pub mod persistence;

@@ -240,6 +240,7 @@ impl Server {
             has_tls_socket,
             counters: Default::default(),
             persistence,
+            migrations: Default::default(),
             handshakes: Default::default(),
             traffic: (0..workers).map(|_| Default::default()).collect(),
             rates: Mutex::default(),

@@ -54,6 +54,8 @@ pub struct Server {
     pub counters: Counters,
     /// Loading and saving.
     pub persistence: Persistence,
+    /// Connections to targets of MIGRATE.
+    pub(crate) migrations: crate::migrate::Migrations,
     /// TLS handshakes.
     pub handshakes: Handshakes,
     /// Traffic of each worker.

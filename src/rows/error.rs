@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use commands::{CommandError, printable};
 use engine::PrefixOverlap;
 
+use crate::migrate::Failure;
+
 /// An error reply of a command of this layer. Every variant's text is Redis' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RowError {
@@ -65,6 +67,8 @@ pub(super) enum RowError {
     CommandLogKind,
     CommandLogCount,
     MonitorInTransaction,
+    MigrateKeys,
+    Migrate(Failure),
     NoSamples(Box<[u8]>),
     /// Nothing in the container matches this word with so many arguments behind it.
     Subcommand {
@@ -153,6 +157,20 @@ impl RowError {
                 "ERR type should be one of the following: slow, large-request, large-reply"
             }
             Self::CommandLogCount => "ERR count should be greater than or equal to -1",
+            Self::MigrateKeys => {
+                "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+            }
+            Self::Migrate(Failure::Connect) => "IOERR error or timeout connecting to the client",
+            Self::Migrate(Failure::Write) => "IOERR error or timeout writing to target instance",
+            Self::Migrate(Failure::Read) => "IOERR error or timeout reading to target instance",
+            // Not Redis', which lets nobody write meanwhile.
+            Self::Migrate(Failure::Overtaken) => {
+                "IOERR keys changed faster than they could be sent to the target instance"
+            }
+            Self::Migrate(Failure::Refused(words)) => {
+                let words = String::from_utf8_lossy(words);
+                return format!("ERR Target instance replied with error: {words}").into();
+            }
             Self::MonitorInTransaction => "ERR MONITOR isn't allowed for DENY BLOCKING client",
             Self::FilterFlags(flags) => {
                 let flags = shown(flags);

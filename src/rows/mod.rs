@@ -12,6 +12,7 @@ mod info;
 mod latency;
 mod lolwut;
 mod memory;
+mod migrate;
 mod monitor;
 mod passwords;
 mod server;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<&'static EngineCommand> {
         latency::COMMANDS,
         lolwut::COMMANDS,
         memory::COMMANDS,
+        migrate::COMMANDS,
         monitor::COMMANDS,
         server::COMMANDS,
     ]

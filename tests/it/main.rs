@@ -9,6 +9,7 @@ mod connection;
 mod debug;
 mod info;
 mod limits;
+mod migrate;
 mod network;
 mod observe;
 mod persistence;

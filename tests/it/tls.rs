@@ -139,6 +139,38 @@ fn large_values_and_deep_pipelines_pass_through_tls() {
 }
 
 #[test]
+fn keys_migrate_over_tls_where_links_are_tls() {
+    let ca = Ca::new();
+    let there = start(&ca, "");
+    let port = there.address(Kind::Tls).port();
+    for link in ["tls-cluster yes", "tls-replication yes"] {
+        let source = start(&ca, link);
+        let mut here = Client::connect(source.address(Kind::Tcp));
+        here.check(&["SET", "k", "v"], "+OK\r\n");
+        let call = [
+            "MIGRATE",
+            "127.0.0.1",
+            &port.to_string(),
+            "k",
+            "0",
+            "5000",
+            "REPLACE",
+        ];
+        here.check(&call, "+OK\r\n");
+        here.check(&["EXISTS", "k"], ":0\r\n");
+        there.client().check(&["GET", "k"], "$1\r\nv\r\n");
+    }
+    let stranger = start(&Ca::new(), "tls-cluster yes");
+    let mut here = Client::connect(stranger.address(Kind::Tcp));
+    here.check(&["SET", "k", "v"], "+OK\r\n");
+    let call = ["MIGRATE", "127.0.0.1", &port.to_string(), "k", "0", "5000"];
+    here.check(
+        &call,
+        "-IOERR error or timeout connecting to the client\r\n",
+    );
+}
+
+#[test]
 fn a_slow_tls_reader_is_not_read_from() {
     let ca = Ca::new();
     let server = start(&ca, "");

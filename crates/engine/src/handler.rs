@@ -28,7 +28,7 @@ pub enum Flow {
     Reply(Reply),
     /// Close the connection once the reply is out.
     Close(Reply),
-    /// Run this with these shards held; its reply is the command's.
+    /// Run this with these shards held; its reply is the command's. After [`Reply::Elsewhere`] the command is called again, on a lane.
     Hold(ShardSet, HoldFn),
     /// Run the queued commands with their shards and those of the watched keys held.
     Exec,
@@ -36,6 +36,8 @@ pub enum Flow {
     Walk(Walk),
     /// Freeze every command of every client for so many microseconds, then answer OK (DEBUG SLEEP).
     Freeze(u64),
+    /// Call it again on a lane: it may take long, and holds nothing meanwhile. Not inside EXEC.
+    Elsewhere,
     /// Something that only the server around the engine can do, such as ending the process.
     Host(HostRequest),
 }
@@ -88,6 +90,7 @@ impl std::fmt::Debug for Flow {
             Self::Exec => f.write_str("Exec"),
             Self::Walk(_) => f.write_str("Walk"),
             Self::Freeze(us) => f.debug_tuple("Freeze").field(us).finish(),
+            Self::Elsewhere => f.write_str("Elsewhere"),
             Self::Host(request) => f.debug_tuple("Host").field(request).finish(),
         }
     }

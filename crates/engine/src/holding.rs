@@ -1,10 +1,10 @@
 //! What a command of the engine or the server sees while it holds shards.
 
 use crate::engine::Engine;
-use crate::executor::remove_expired;
+use crate::executor::space_of;
 use crate::session::Session;
 use crate::world::World;
-use commands::{CommandError, Effects, Now, Reply, Rng, Shards};
+use commands::{CommandError, Effects, Now, Reply, Rng, Shards, Space};
 use resp::{Output, Writer};
 use smallvec::SmallVec;
 use store::Shard;
@@ -49,17 +49,31 @@ impl Holding<'_> {
         self.shards[at.expect("a command names the shards of its keys before it runs")].1
     }
 
+    /// The held shard of `key`, as a data command sees it.
+    ///
+    /// # Panics
+    /// When the shard of `key` is not held.
+    pub fn space_of(&mut self, key: &[u8]) -> Space<'_> {
+        let number = self.engine.locks.shard_of(key);
+        let at = self.shards.binary_search_by_key(&number, |(held, _)| *held);
+        let shard = &mut self.shards[at.expect("a command names the shards of its keys")].1;
+        let (engine, world, db) = (self.engine, self.world, self.session.db);
+        space_of(
+            engine,
+            world,
+            self.effects,
+            Shards::One(shard),
+            self.now,
+            db,
+        )
+    }
+
     /// Deletes `key` of the session's database if its time is over; whether it was deleted.
     ///
     /// # Panics
     /// When the shard of `key` is not held.
     pub fn remove_expired(&mut self, key: &[u8]) -> bool {
-        let number = self.engine.locks.shard_of(key);
-        let at = self.shards.binary_search_by_key(&number, |(held, _)| *held);
-        let shard = &mut self.shards[at.expect("a command names the shards of its keys")].1;
-        let (shards, keys) = (Shards::One(shard), std::iter::once(key));
-        let (engine, world, db) = (self.engine, self.world, self.session.db);
-        remove_expired(engine, world, self.effects, shards, self.now, db, keys) > 0
+        self.space_of(key).remove_expired(key)
     }
 
     /// Changes the world when the command ends. Every shard must be held.

@@ -9,6 +9,7 @@ use crate::pubsub::Subscriptions;
 use crate::tracking::Tracking;
 use crate::transaction::{Transaction, Watches};
 use resp::{Output, Proto, Writer};
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -45,6 +46,8 @@ pub struct Session {
     pub log_offset: u64,
     /// What makes it the link to the primary that this server follows.
     pub feed: Option<Box<Feed>>,
+    /// What a session command that is called again left for itself; it knows by the call's words whether it is its own.
+    pub errand: Option<Box<dyn Any + Send>>,
     pub(crate) tries: u32,
     pub(crate) reservation: Option<Reservation>,
     /// The last command's name as it was sent and its row: pipelines repeat themselves.
@@ -113,6 +116,7 @@ impl Session {
             pending: None,
             log_offset: 0,
             feed: None,
+            errand: None,
             tries: 0,
             reservation: None,
             last_name: ([0; 15], 0, 0),

@@ -22,6 +22,8 @@ pub struct SessionCtx<'a> {
     pub rng: &'a mut Rng,
     /// Whether the call is part of EXEC.
     pub in_exec: bool,
+    /// Whether the call runs on a lane, where it may wait for others as long as it holds nothing.
+    pub on_lane: bool,
     /// Where replies go that CLIENT REPLY drops.
     pub(crate) muted: &'a mut Output,
 }

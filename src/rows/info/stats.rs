@@ -85,10 +85,9 @@ pub(super) fn stats(report: &mut Report, view: &View<'_>) {
     ] {
         report.field(name, view.engine.pubsub.count(topic));
     }
+    report.zeros(&["latest_fork_usec", "total_forks"]);
+    report.field("migrate_cached_sockets", view.server.migrations.len());
     report.zeros(&[
-        "latest_fork_usec",
-        "total_forks",
-        "migrate_cached_sockets",
         "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",

@@ -339,7 +339,7 @@ fn elapsed_ns(engine: &Engine, start: Now) -> u64 {
 }
 
 /// Deletes those of `keys` whose time is over, as a lookup would, unless nothing is deleted just now. How many it were.
-pub(crate) fn remove_expired<'a, 'k>(
+fn remove_expired<'a, 'k>(
     engine: &Engine,
     world: &World,
     effects: &'a mut Effects,
@@ -352,8 +352,8 @@ pub(crate) fn remove_expired<'a, 'k>(
     keys.filter(|key| space.remove_expired(key)).count()
 }
 
-/// The keys of a database as they are seen when nobody looks them up.
-fn space_of<'a>(
+/// The keys of a database as they are seen by none of its clients.
+pub(crate) fn space_of<'a>(
     engine: &Engine,
     world: &World,
     effects: &'a mut Effects,

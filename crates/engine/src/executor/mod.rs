@@ -13,7 +13,7 @@ mod tell;
 
 use self::expire::ExpireCycle;
 pub use self::expire::ExpireProgress;
-pub(crate) use self::expire::remove_expired;
+pub(crate) use self::expire::space_of;
 use self::footprint::is_long;
 pub(crate) use self::footprint::{footprint, keys_of};
 use self::log::Own;
@@ -583,6 +583,7 @@ impl Local {
             now,
             rng: &mut self.rng,
             in_exec,
+            on_lane: self.taker == Taker::Lane,
             muted: &mut self.muted,
         };
         run(&mut ctx, Args::of_call(argv, row.name_words()))

@@ -1,6 +1,6 @@
 //! What session commands ask for beside a reply: shards by number, EXEC, walks, a freeze.
 
-use super::footprint::is_long_transaction;
+use super::footprint::{is_long_transaction, keys_of};
 use super::log::Own;
 use super::observe::Ago;
 use super::tell::Origin;
@@ -57,6 +57,7 @@ impl Local {
                     self.hinder(engine, session, hindrance, || ShardSet::All)
                 }
             },
+            Ok(Flow::Elsewhere) => self.call_again_on_lane(engine),
             Ok(Flow::Host(request)) => Step::Host(request),
         }
     }
@@ -70,7 +71,8 @@ impl Local {
         shards: ShardSet,
         mut run: HoldFn,
     ) -> Step {
-        let acquired = self.acquire(engine, &shards);
+        let keys = || keys_of(row, argv).collect();
+        let acquired = self.acquire_with_waiters(engine, shards.clone(), keys);
         let mut held = match acquired {
             Ok(held) => held,
             Err(hindrance) => {
@@ -87,6 +89,11 @@ impl Local {
             Own::of(row, argv),
             &mut run,
         );
+        if result == Ok(Reply::Elsewhere) {
+            drop(held);
+            self.free(engine);
+            return self.call_again_on_lane(engine);
+        }
         self.reply(engine, session, row, result);
         if self.world.monitored {
             self.show(engine, session, row, argv);
@@ -94,6 +101,12 @@ impl Local {
         drop(held);
         self.free(engine);
         self.end_call(engine, session, row)
+    }
+
+    /// Lets a session command be called anew, on a lane; it counts then.
+    fn call_again_on_lane(&mut self, engine: &Engine) -> Step {
+        self.forget_start(engine);
+        Step::Lane
     }
 
     /// Runs `run` with the shards of `held`, and puts a changed world in force.
@@ -310,7 +323,7 @@ impl Local {
                 self.outside(engine, held, |_| engine.host.sleep(us));
                 Ok(Reply::Ok)
             }
-            Flow::Exec | Flow::Host(_) => Err(CommandError::NotInTransaction),
+            Flow::Exec | Flow::Elsewhere | Flow::Host(_) => Err(CommandError::NotInTransaction),
         }
     }
 
