@@ -14,7 +14,7 @@ use crate::effects::{Cause, Changed, Effects, EventClass, Logged};
 use bytes::Bytes;
 use store::{
     ALL_LIVE, AccessPolicy, Entry, Gone, Hash, HashSeed, List, Object, Set, Shard, Spot, Stream,
-    ZSet, is_expired,
+    ZSet, is_expired, object_of,
 };
 
 /// The shards that a call holds.
@@ -347,19 +347,21 @@ impl Space<'_> {
         self.log_deletion(db, key, self.lazy_expire);
     }
 
-    /// Deletes `key`, expired or not, to make room; whether it was there. `lazy` as `lazyfree-lazy-eviction` says
-    /// (performEvictions, Redis 7.2).
-    pub fn evict(&mut self, key: &[u8], lazy: bool) -> bool {
+    /// Deletes `key`, expired or not, to make room; about how many bytes it took, `None` when it was not there. `lazy` as
+    /// `lazyfree-lazy-eviction` says (performEvictions, Redis 7.2).
+    pub fn evict(&mut self, key: &[u8], lazy: bool) -> Option<usize> {
         let (db, hash) = (self.db, self.seed.hash(key));
-        let Some(gone) = self.shards.of_key_mut(key).db_mut(db).delete(hash, key) else {
-            return false;
-        };
+        let keys = self.shards.of_key_mut(key).db_mut(db);
+        let entry = keys.get(hash, key)?;
+        let value = object_of(entry).map_or(0, |object| object.memory(SIZE_SAMPLES));
+        let bytes = entry.memory() + value;
+        let gone = keys.delete(hash, key)?;
         discard(self.effects, gone);
         self.effects.evicted += 1;
         self.touch_because(Cause::Server, db, key, false);
         self.effects.event(EventClass::EVICTED, "evicted", db, key);
         self.log_deletion(db, key, lazy);
-        true
+        Some(bytes)
     }
 
     /// Has the log delete a key that went without a command to delete it.
@@ -403,6 +405,9 @@ impl Space<'_> {
         }
     }
 }
+
+/// Elements from which the size of a value is estimated.
+const SIZE_SAMPLES: usize = 5;
 
 /// Hands a value that may take long to free to the background; small ones are freed at once.
 fn discard(effects: &mut Effects, gone: Gone) {

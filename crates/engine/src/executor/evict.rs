@@ -98,13 +98,16 @@ impl Local {
                 Attempt::Nothing => return self.without_relief(engine),
             }
             keys += 1;
-            if freed >= excess || keys % KEYS_A_LOOK == 0 {
+            if keys % KEYS_A_LOOK == 0 {
+                // Others free memory too. More than was in excess at first is not for this call: what evicting itself
+                // allocates, such as messages to those who track the keys, must not make it go on.
                 let used = engine.host.used_memory();
-                excess = engine.eviction.excess(used, self.world.maxmemory);
+                let left = excess.saturating_sub(freed);
+                excess = left.min(engine.eviction.excess(used, self.world.maxmemory));
                 freed = 0;
-                if excess == 0 {
-                    return Relief::Enough;
-                }
+            }
+            if freed >= excess {
+                return Relief::Enough;
             }
             let now = engine.host.now();
             if now.monotonic_ns.saturating_sub(start.monotonic_ns) > time_max_ns {
@@ -299,8 +302,9 @@ impl Local {
         self.serve_ready(engine, &mut held, now);
         drop(held);
         let departed = self.depart(engine);
-        let freed = before - engine.host.thread_memory();
-        evicted.then(|| departed.saturating_add_signed(freed))
+        // What others are told of it takes memory too, which does not make it less of a relief.
+        let freed = departed.saturating_add_signed(before - engine.host.thread_memory());
+        evicted.map(|bytes| freed.max(bytes as u64))
     }
 
     /// Hands what is large to the background; how many bytes that will free.
