@@ -1,11 +1,9 @@
 //! DEBUG, and the other commands that are asked of a server once in a while.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-
 use resp::Value;
 use testkit::render;
 
+use crate::oracle::RealServer;
 use crate::server::{TestServer, wait_until};
 use crate::transcript::Caller;
 
@@ -198,45 +196,6 @@ fn shutdown_ends_the_server() {
     caller.send(&["SHUTDOWN", "NOSAVE"]);
     assert!(caller.receive().is_none());
     server.end();
-}
-
-/// Debian's server, as an oracle.
-struct RealServer {
-    child: Child,
-    address: std::net::SocketAddr,
-}
-
-impl RealServer {
-    fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let child = Command::new("redis-server")
-            .args(["--port", &address.port().to_string()])
-            .args([
-                "--save",
-                "",
-                "--enable-debug-command",
-                "yes",
-                "--daemonize",
-                "no",
-            ])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the tests need redis-server on PATH");
-        wait_until("the real server listens", || {
-            Caller::connect(address).is_ok()
-        });
-        Self { child, address }
-    }
-}
-
-impl Drop for RealServer {
-    fn drop(&mut self) {
-        // It is gone already, or goes now.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -40,14 +40,22 @@ impl Caller {
 
     /// Sends a call.
     pub(crate) fn send(&mut self, words: &[impl AsRef<[u8]>]) {
-        let mut request = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            let word = word.as_ref();
-            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            request.extend_from_slice(word);
-            request.extend_from_slice(b"\r\n");
+        let mut request = Vec::new();
+        write_request(&mut request, words);
+        self.stream.write_all(&request).expect("the server reads");
+    }
+
+    /// Sends calls at once, and receives a reply for each.
+    pub(crate) fn pipeline(&mut self, calls: &[Vec<impl AsRef<[u8]>>]) -> Vec<Value> {
+        let mut request = Vec::new();
+        for words in calls {
+            write_request(&mut request, words);
         }
         self.stream.write_all(&request).expect("the server reads");
+        let replies = calls.iter().map(|_| self.receive());
+        replies
+            .map(|reply| reply.expect("a call gets a reply"))
+            .collect()
     }
 
     /// The next reply; `None` when the server closed the connection.
@@ -109,5 +117,15 @@ impl Caller {
             };
             assert!(is_right, "> {call}\n  expected {rest}\n  got      {reply}");
         }
+    }
+}
+
+fn write_request(request: &mut Vec<u8>, words: &[impl AsRef<[u8]>]) {
+    request.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        let word = word.as_ref();
+        request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        request.extend_from_slice(word);
+        request.extend_from_slice(b"\r\n");
     }
 }
