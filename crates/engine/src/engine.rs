@@ -179,6 +179,19 @@ impl Engine {
         true
     }
 
+    /// As [`Engine::take_everything`], and the world is not frozen: no transaction is half done.
+    pub(crate) fn take_everything_whole(&self) -> Held<'_> {
+        loop {
+            let held = self.take_everything();
+            if !self.world().frozen {
+                return held;
+            }
+            let changed = self.world_changes();
+            drop(held);
+            store::sync::wait(changed);
+        }
+    }
+
     /// Every shard, waited for on this thread. Not for workers.
     pub fn take_everything(&self) -> Held<'_> {
         loop {

@@ -122,7 +122,7 @@ impl Snapshot {
     /// # Errors
     /// [`Busy`]; `at_cut` has not run then.
     pub fn begin<T>(engine: &Engine, at_cut: impl FnOnce() -> T) -> Result<(Self, T), Busy> {
-        let mut held = engine.take_everything();
+        let mut held = engine.take_everything_whole();
         let now = engine.host.now();
         let snapshot = Self::cut(engine, &mut held.shards(), now)?;
         let noted = at_cut();
