@@ -391,6 +391,9 @@ impl Server {
             }
             return Err(error);
         }
+        if change.touches(directive::MAXMEMORY) {
+            warn_of_eviction(change.next().read(directive::MAXMEMORY));
+        }
         self.config.write().commit(change);
         self.follow();
         Ok(())
@@ -464,6 +467,17 @@ impl Server {
         if let Err(error) = process::adjust_oom_score(&config) {
             warn!("{error}");
         }
+    }
+}
+
+fn warn_of_eviction(maxmemory: u64) {
+    let used = alloc::used_memory() as u64;
+    if maxmemory > 0 && used > maxmemory {
+        warn!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({maxmemory}) is smaller than the current memory usage \
+             ({used}). This will result in key eviction and/or the inability to accept new write commands depending on the \
+             maxmemory-policy."
+        );
     }
 }
 

@@ -155,6 +155,14 @@ impl Log {
         }
     }
 
+    /// Bytes that only slow readers keep: what is kept beyond the backlog.
+    #[must_use]
+    pub fn beyond_backlog(&self) -> u64 {
+        let state = self.state.lock();
+        let kept = state.end() - state.start();
+        kept.saturating_sub(state.backlog.unwrap_or(0))
+    }
+
     /// A reader of what comes after offset `from`, unless that is not kept any more or not there yet.
     #[must_use]
     pub fn reader(self: &Arc<Self>, from: u64) -> Option<Reader> {

@@ -29,8 +29,9 @@ pub(super) fn memory(report: &mut Report, view: &View<'_>) {
     scripts(report);
     limits(report, view);
     ratios(report, view);
+    let not_counted = view.engine.log.beyond_backlog();
+    report.field("mem_not_counted_for_evict", not_counted);
     report.zeros(&[
-        "mem_not_counted_for_evict",
         "mem_replication_backlog",
         "mem_total_replication_buffers",
         "mem_clients_slaves",

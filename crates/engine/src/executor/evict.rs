@@ -11,6 +11,7 @@ use super::{Executor, Hindrance, Local};
 use crate::engine::Engine;
 use crate::eviction::{Candidate, EvictionRules, Population, Rank, Relief, Sample, hash_of};
 use crate::locks::{Held, ShardSet};
+use crate::world::Pause;
 use bytes::Bytes;
 use commands::{Now, OnExpired, Space};
 use std::sync::Arc;
@@ -28,11 +29,13 @@ enum Attempt {
 
 /// Keys that are evicted between two looks at the memory in use.
 const KEYS_A_LOOK: u32 = 16;
+/// The most that a step on its own takes, in nanoseconds.
+const STEP_NS: u64 = 500_000;
 /// Shards that are sampled for one key before all are looked at.
 const SHARDS_SAMPLED: usize = 4;
 
 impl Executor {
-    /// Evicts keys for as long as a call may, if more memory is in use than may be; whether there is more to do. To be
+    /// Evicts keys for half a millisecond at most, if more memory is in use than may be; whether there is more to do. To be
     /// called from time to time and, while the answer is yes, again after other work of the thread had its turn.
     pub fn evict_step(&mut self) -> bool {
         let Self { engine, local } = self;
@@ -44,7 +47,8 @@ impl Executor {
         if local.world.frozen || local.world.loading {
             return false;
         }
-        local.relieve(engine) == Relief::Partial
+        let time_max_ns = local.world.eviction.time_max_ns().min(STEP_NS);
+        local.relieve_within(engine, time_max_ns) == Relief::Partial
     }
 }
 
@@ -52,12 +56,18 @@ impl Local {
     /// Looks at the memory in use, and evicts keys while it is above the limit and the time lasts.
     #[cold]
     pub(super) fn relieve(&mut self, engine: &Engine) -> Relief {
-        let max = self.world.maxmemory;
-        let used = engine.host.used_memory();
-        let excess = engine.eviction.excess(used, max);
+        self.relieve_within(engine, self.world.eviction.time_max_ns())
+    }
+
+    fn relieve_within(&mut self, engine: &Engine, time_max_ns: u64) -> Relief {
+        let excess = self.excess(engine);
         if excess == 0 {
-            let Self { headroom, .. } = self;
-            engine.eviction.grant(headroom, &*engine.host, used, max);
+            let used = engine.host.used_memory();
+            let Self {
+                headroom, world, ..
+            } = self;
+            let eviction = &engine.eviction;
+            eviction.grant(headroom, &*engine.host, used, world.maxmemory);
             engine
                 .eviction
                 .note(false, || engine.host.now().monotonic_ns);
@@ -68,11 +78,12 @@ impl Local {
         if self.world.is_replica() && self.world.replica_ignores_maxmemory {
             return Relief::Enough;
         }
-        if self.world.loading || self.world.on_expired(start.ms()) == OnExpired::Hide {
+        let is_paused = |pause: Pause| start.ms() < pause.until_ms;
+        if self.world.loading || self.world.pause.is_some_and(is_paused) {
             // As expired keys do, they stay while CLIENT PAUSE holds writes back (isSafeToPerformEvictions, Redis 7.2).
             return Relief::Enough;
         }
-        let relief = self.evict(engine, start, excess);
+        let relief = self.evict(engine, start, excess, time_max_ns);
         self.note_spike(
             engine,
             "eviction-cycle",
@@ -83,12 +94,22 @@ impl Local {
         relief
     }
 
-    fn evict(&mut self, engine: &Engine, start: Now, excess: u64) -> Relief {
+    /// Bytes in use above the limit. What only slow replicas keep does not count: keys that went would be told to replicas
+    /// too, and so on to the last key (freeMemoryGetNotCountedMemory, Redis 7.2).
+    fn excess(&self, engine: &Engine) -> u64 {
+        let max = self.world.maxmemory;
+        let excess = engine.eviction.excess(engine.host.used_memory(), max);
+        if excess == 0 || !self.world.audience.log {
+            return excess;
+        }
+        excess.saturating_sub(engine.log.beyond_backlog())
+    }
+
+    fn evict(&mut self, engine: &Engine, start: Now, excess: u64, time_max_ns: u64) -> Relief {
         let rules = self.world.eviction;
         if rules.rank.is_none() {
             return self.without_relief(engine);
         }
-        let time_max_ns = rules.time_max_ns();
         let (mut excess, mut freed, mut keys) = (excess, 0, 0);
         self.count_next_shard(engine);
         loop {
@@ -101,9 +122,8 @@ impl Local {
             if keys % KEYS_A_LOOK == 0 {
                 // Others free memory too. More than was in excess at first is not for this call: what evicting itself
                 // allocates, such as messages to those who track the keys, must not make it go on.
-                let used = engine.host.used_memory();
                 let left = excess.saturating_sub(freed);
-                excess = left.min(engine.eviction.excess(used, self.world.maxmemory));
+                excess = left.min(self.excess(engine));
                 freed = 0;
             }
             if freed >= excess {
