@@ -293,7 +293,7 @@ impl Parcel {
             encode(&mut call, &[b"DEL", &self.key]);
             return call;
         };
-        let ttl_ms = deadline.map_or(0, |deadline| (deadline - now_ms).max(1));
+        let ttl_ms = deadline.map_or(0, |deadline| deadline.saturating_sub(now_ms).max(1));
         let ttl = ttl_ms.to_string();
         let mut words: Vec<&[u8]> = vec![b"RESTORE", &self.key, ttl.as_bytes(), payload];
         if replace || self.again {

@@ -166,7 +166,7 @@ impl ExpiryIndex {
 }
 
 /// When to look at an element with this deadline: a multiple of the width that fits its distance.
-fn tick_of(deadline_ms: i64, now_ms: i64) -> i64 {
+pub(crate) fn tick_of(deadline_ms: i64, now_ms: i64) -> i64 {
     let widths = deadline_ms.saturating_sub(now_ms) / (TICKS_AHEAD * NARROWEST_MS);
     if widths <= 1 {
         let end = deadline_ms

@@ -253,7 +253,7 @@ fn tell_deadlines(
         let ms = if clock.is_absolute() {
             deadline
         } else {
-            (deadline - now_ms).max(0)
+            deadline.saturating_sub(now_ms).max(0)
         };
         match clock {
             Clock::Ex | Clock::ExAt => ms.saturating_add(500) / 1000,

@@ -312,7 +312,7 @@ impl Space<'_> {
         if emptied {
             self.effects.event(EventClass::GENERIC, "del", db, key);
         }
-        self.touch(db, key, !emptied);
+        self.touch_because(Cause::Server, db, key, !emptied);
         count
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use entry::Pair;
 
 use crate::dict::Dict;
-use crate::expiry::ExpiryIndex;
+use crate::expiry::{ExpiryIndex, tick_of};
 use crate::hash::FieldExpiry;
 use crate::random::{Random, below};
 use crate::table::{Fingerprint, Place};
@@ -14,11 +14,23 @@ use crate::table::{Fingerprint, Place};
 #[derive(Debug)]
 pub(super) struct Expiring {
     pub(super) dict: Dict<Pair>,
-    index: ExpiryIndex,
+    index: Index,
     /// Fields with a deadline.
     volatile: usize,
     /// When the index of hashes looks at this one; `i64::MAX` when it has not been told.
     announced_ms: i64,
+}
+
+/// What finds the fields whose time is over.
+#[derive(Clone, Debug)]
+enum Index {
+    /// Looking at all of them, at this time: there are [`FEW`] at most.
+    Scan {
+        /// `i64::MAX` for never.
+        due_ms: i64,
+    },
+    /// Records of the volatile ones. Once there, it stays.
+    Records(Box<ExpiryIndex>),
 }
 
 /// Whether the deadline of a field has not passed: it may just have come.
@@ -30,7 +42,7 @@ impl Expiring {
     pub(super) fn new(dict: Dict<Pair>) -> Self {
         Self {
             dict,
-            index: ExpiryIndex::new(),
+            index: Index::Scan { due_ms: i64::MAX },
             volatile: 0,
             announced_ms: i64::MAX,
         }
@@ -47,14 +59,14 @@ impl Expiring {
     }
 
     pub(super) fn next_due(&self) -> Option<i64> {
-        self.index.next_due()
+        match &self.index {
+            Index::Scan { due_ms } => (*due_ms < i64::MAX).then_some(*due_ms),
+            Index::Records(index) => index.next_due(),
+        }
     }
 
     pub(super) fn announce(&mut self) -> Option<i64> {
-        let due = self
-            .index
-            .next_due()
-            .filter(|due| *due < self.announced_ms)?;
+        let due = self.next_due().filter(|due| *due < self.announced_ms)?;
         self.announced_ms = due;
         Some(due)
     }
@@ -136,29 +148,43 @@ impl Expiring {
         budget: usize,
         removed: &mut impl FnMut(&[u8]),
     ) -> usize {
-        let mut count = 0;
         let mut fields: Vec<Box<[u8]>> = Vec::new();
-        for _ in 0..budget {
-            let Some(record) = self.index.due(now_ms) else {
-                break;
-            };
-            let Self { dict, index, .. } = self;
-            dict.table().visit_fingerprint(record, |pair| {
-                match pair.expiry() {
-                    Some(deadline) if deadline < now_ms => fields.push(pair.field().into()),
-                    Some(deadline) => index.arm(record, deadline, now_ms),
-                    None => {}
-                };
-            });
-            for field in fields.drain(..) {
-                // Two records may name the same field.
-                if self.drop_field(&field) {
-                    removed(&field);
-                    count += 1;
+        let Self { dict, index, .. } = self;
+        match index {
+            Index::Scan { due_ms } if *due_ms > now_ms => {}
+            Index::Scan { due_ms } => {
+                *due_ms = i64::MAX;
+                for pair in dict.table().iter() {
+                    let Some(deadline_ms) = pair.expiry() else {
+                        continue;
+                    };
+                    if deadline_ms >= now_ms {
+                        *due_ms = tick_of(deadline_ms, now_ms).min(*due_ms);
+                    } else if fields.len() < budget {
+                        fields.push(pair.field().into());
+                    } else {
+                        *due_ms = now_ms;
+                    }
+                }
+            }
+            Index::Records(index) => {
+                for record in (0..budget)
+                    .map_while(|_| index.due(now_ms))
+                    .collect::<Vec<_>>()
+                {
+                    dict.table()
+                        .visit_fingerprint(record, |pair| match pair.expiry() {
+                            Some(deadline) if deadline < now_ms => fields.push(pair.field().into()),
+                            Some(deadline) => index.arm(record, deadline, now_ms),
+                            None => {}
+                        });
                 }
             }
         }
-        count
+        // Two records may name the same field.
+        fields.retain(|field| self.drop_field(field));
+        fields.iter().for_each(|field| removed(field));
+        fields.len()
     }
 
     /// A field that lives, each as likely as another, unless a hundred in turn have expired.
@@ -195,7 +221,10 @@ impl Expiring {
     pub(super) fn memory(&self, samples: usize) -> usize {
         size_of::<Self>() - size_of::<Dict<Pair>>()
             + self.dict.memory(samples, Pair::memory)
-            + self.index.memory()
+            + match &self.index {
+                Index::Scan { .. } => 0,
+                Index::Records(index) => size_of::<ExpiryIndex>() + index.memory(),
+            }
     }
 
     /// The first `count` that live, each later one in the place of one of them with the chance that it has among those seen so far.
@@ -223,29 +252,47 @@ impl Expiring {
     /// anew then.
     fn note(&mut self, hash: u64, before: Option<i64>, after: Option<i64>, now_ms: i64) {
         match (before, after) {
-            (None, None) => return,
+            (None, None) => {}
             (Some(_), None) => self.volatile -= 1,
             (Some(before), Some(after)) if after >= before => {}
             (before, Some(after)) => {
                 self.volatile += usize::from(before.is_none());
-                self.index.arm(Fingerprint::of(hash), after, now_ms);
+                match &mut self.index {
+                    Index::Scan { due_ms } => *due_ms = tick_of(after, now_ms).min(*due_ms),
+                    Index::Records(index) => index.arm(Fingerprint::of(hash), after, now_ms),
+                }
             }
         }
-        if self.index.is_overgrown(self.volatile) {
-            self.sweep(now_ms);
+        match &mut self.index {
+            Index::Scan { .. } if self.dict.len() > FEW => self.make_records(now_ms),
+            Index::Records(index) if index.is_overgrown(self.volatile) => {
+                sweep(&self.dict, index, now_ms);
+            }
+            Index::Scan { .. } | Index::Records(_) => {}
         }
     }
 
-    fn sweep(&mut self, now_ms: i64) {
-        let Self { dict, index, .. } = self;
-        index.sweep(SWEPT, now_ms, |record| {
-            let mut earliest: Option<i64> = None;
-            dict.table().visit_fingerprint(record, |pair| {
-                earliest = [earliest, pair.expiry()].into_iter().flatten().min();
-            });
-            earliest
-        });
+    fn make_records(&mut self, now_ms: i64) {
+        let seed = self.dict.seed();
+        let mut index = ExpiryIndex::new();
+        for pair in self.dict.table().iter() {
+            if let Some(deadline_ms) = pair.expiry() {
+                let hash = seed.hash(pair.field());
+                index.arm(Fingerprint::of(hash), deadline_ms, now_ms);
+            }
+        }
+        self.index = Index::Records(Box::new(index));
     }
+}
+
+fn sweep(dict: &Dict<Pair>, index: &mut ExpiryIndex, now_ms: i64) {
+    index.sweep(SWEPT, now_ms, |record| {
+        let mut earliest: Option<i64> = None;
+        dict.table().visit_fingerprint(record, |pair| {
+            earliest = [earliest, pair.expiry()].into_iter().flatten().min();
+        });
+        earliest
+    });
 }
 
 impl Clone for Expiring {
@@ -262,5 +309,7 @@ impl Clone for Expiring {
 
 /// Expired fields in turn after which a random draw gives up.
 const RANDOM_TRIES: usize = 100;
+/// Fields up to which looking at all of them is as good as an index, which would take several times their room.
+const FEW: usize = if cfg!(test) { 8 } else { 64 };
 /// Records that a change of an overgrown index checks.
 const SWEPT: usize = 4;

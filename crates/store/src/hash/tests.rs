@@ -290,3 +290,13 @@ fn one_volatile_field_of_a_thousand_costs_little() {
     let (before, after) = (plain.memory(usize::MAX), volatile.memory(usize::MAX));
     assert!(after * 100 < before * 103, "{before} and {after} bytes");
 }
+
+#[test]
+fn a_small_hash_with_a_volatile_field_is_small() {
+    let tuning = Tuning::default();
+    let mut hash = Hash::new();
+    hash.set(&tuning, b"a", b"1");
+    hash.set_at(&tuning, b"b", b"2", FieldExpiry::At(2_000_000), 1_000_000);
+    let bytes = hash.memory(usize::MAX);
+    assert!(bytes < 320, "{bytes}");
+}
