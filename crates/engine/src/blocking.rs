@@ -192,8 +192,13 @@ impl Blocked {
         else {
             return false;
         };
-        *waiter.parting.lock() = parting;
+        // Whoever finds it leaving reads this next.
+        let mut said = waiter.parting.lock();
         let left = waiter.claim(State::Leaving);
+        if left {
+            *said = parting;
+        }
+        drop(said);
         if left {
             waiter.client.inbox.wake();
         }

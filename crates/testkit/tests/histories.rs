@@ -1,15 +1,16 @@
 //! Histories of concurrent clients are linearizable, and the checker finds the faults that are planted.
 //!
-//! `CUIRASS_HISTORIES` sets how many histories the first test makes (10,000 otherwise).
+//! `CUIRASS_HISTORIES` sets how many histories each of the first three tests makes.
 
 use engine::failpoint::{Fault, Place, install, plant};
 use parking_lot::Mutex;
 use std::cell::Cell;
-use testkit::history::{Shape, Verdict, check_history, run_history};
+use testkit::history::{Shape, Theme, Verdict, check_history, run_history};
 
 const SHAPE: Shape = Shape {
     clients: 8,
     commands: 12,
+    theme: Theme::Values,
 };
 
 /// Faults are planted in the whole process: one test at a time.
@@ -17,15 +18,39 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn concurrent_histories_are_linearizable() {
+    assert_linearizable(SHAPE, 10_000);
+}
+
+#[test]
+fn histories_of_keys_that_expire_are_linearizable() {
+    let shape = Shape {
+        theme: Theme::Expiry,
+        ..SHAPE
+    };
+    assert_linearizable(shape, 1_500);
+}
+
+#[test]
+fn histories_of_calls_that_wait_are_linearizable() {
+    let shape = Shape {
+        clients: 6,
+        commands: 12,
+        theme: Theme::Waiting,
+    };
+    assert_linearizable(shape, 1_500);
+}
+
+#[track_caller]
+fn assert_linearizable(shape: Shape, histories: u64) {
     let _alone = ONE_AT_A_TIME.lock();
     install(random_delay);
     plant(Fault::None);
     let histories = std::env::var("CUIRASS_HISTORIES")
         .ok()
         .and_then(|count| count.parse().ok())
-        .unwrap_or(10_000);
+        .unwrap_or(histories);
     for seed in 0..histories {
-        let history = run_history(seed, SHAPE);
+        let history = run_history(seed, shape);
         assert_eq!(
             check_history(&history),
             Verdict::Linearizable,

@@ -227,16 +227,18 @@ impl Local {
         for queued in &transaction.queued {
             let row = engine.registry.row(queued.row);
             let argv = queued.words.argv();
-            let now = self.start_clock(engine, row);
+            let started = self.start_clock(engine, row);
             self.log_slow_of_exec(engine, session, noted, previous.replace(queued));
             let before = session.out.len();
             let result = match row.handler {
                 Handler::Read(_) | Handler::Write(_) => {
+                    // One instant for all of them: no key expires within a transaction.
                     let result = self.perform_for(engine, session, row, &argv, held, now);
                     self.carry_out(engine, Own::Words(&argv), Origin::Call(session, row, &argv));
                     result
                 }
                 Handler::Session(run) => {
+                    let now = started;
                     let flow = if row.flags.contains(Flags::SYSTEM) {
                         self.outside(engine, held, |local| {
                             local.run_session(engine, session, row, &argv, now, run)

@@ -27,6 +27,8 @@ pub struct Operation {
     /// What was read before MULTI of the watched keys: calls and replies that must hold again at the instant of EXEC.
     /// A transaction that gave up says nothing: a watched key was written, perhaps with the value it had.
     pub observed: Vec<(Vec<String>, String)>,
+    /// The client was killed while it waited: the calls had an effect at some instant, or none at all.
+    pub lost: bool,
     /// Instant of the call.
     pub called: u64,
     /// Instant of the return.
@@ -121,18 +123,24 @@ impl Search<'_> {
                 first_return.is_some_and(|returned| self.operations[*index].called <= returned)
             })
             .collect();
-        candidates
-            .into_iter()
-            .any(|index| match apply(&self.operations[index], state) {
-                Some(next) => self.explain(done | 1 << index, &next),
-                None => false,
-            })
+        candidates.into_iter().any(|index| {
+            let operation = &self.operations[index];
+            let next = apply(operation, state);
+            let effect = next.is_some_and(|next| self.explain(done | 1 << index, &next));
+            effect || (operation.lost && self.explain(done | 1 << index, state))
+        })
     }
 }
 
 /// The state after an operation, when the model answers as was seen.
 fn apply(operation: &Operation, state: &Model) -> Option<Model> {
     let mut next = state.clone();
+    if operation.lost {
+        operation.calls.iter().for_each(|call| {
+            next.call(call);
+        });
+        return Some(next);
+    }
     let Some(replies) = &operation.replies else {
         return Some(next);
     };
@@ -159,6 +167,7 @@ mod tests {
             calls: vec![words],
             replies: Some(vec![reply.into()]),
             observed: Vec::new(),
+            lost: false,
             called,
             returned,
         }

@@ -5,5 +5,5 @@ mod driver;
 mod model;
 
 pub use checker::{History, Operation, Verdict, check_history};
-pub use driver::{Shape, run_history};
+pub use driver::{Shape, Theme, run_history};
 pub use model::Model;

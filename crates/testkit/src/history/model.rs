@@ -8,12 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Model {
     keys: BTreeMap<String, Held>,
+    /// When keys expire, in milliseconds since the start.
+    deadlines: BTreeMap<String, i64>,
+    now_ms: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Held {
     String(String),
     Set(BTreeSet<String>),
+    List(Vec<String>),
 }
 
 const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -25,10 +29,60 @@ impl Model {
     /// When the model does not know the command: histories are made of those that it knows.
     pub fn call(&mut self, words: &[String]) -> String {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        match *words.as_slice() {
-            ["SET", key, value] => {
-                self.keys.insert(key.into(), Held::String(value.into()));
+        let reply = match *words.as_slice() {
+            ["TICK"] => {
+                self.now_ms += 1;
                 "+OK".into()
+            }
+            ["SET", key, value] => {
+                self.put(key, value);
+                "+OK".into()
+            }
+            ["SET", key, value, "PX", ms] => {
+                self.put(key, value);
+                self.expire(key, ms);
+                "+OK".into()
+            }
+            ["PEXPIRE", key, ms] => {
+                let exists = self.keys.contains_key(key);
+                if ms == "0" {
+                    self.keys.remove(key);
+                } else if exists {
+                    self.expire(key, ms);
+                }
+                count(usize::from(exists))
+            }
+            ["PERSIST", key] => count(usize::from(self.deadlines.remove(key).is_some())),
+            ["PTTL", key] => match (self.keys.get(key), self.deadlines.get(key)) {
+                (None, _) => ":-2".into(),
+                (_, None) => ":-1".into(),
+                (_, Some(deadline)) => format!(":{}", deadline - self.now_ms),
+            },
+            ["RPUSH", key, value] => {
+                let list = self.list_mut(key);
+                list.push(value.into());
+                count(list.len())
+            }
+            ["LLEN", key] => count(self.list(key).len()),
+            ["LRANGE", key, "0", "-1"] => {
+                let values = self.list(key).iter().map(|value| format!("\"{value}\""));
+                format!("[{}]", values.collect::<Vec<_>>().join(", "))
+            }
+            ["LPOP", key] => self
+                .pop(key)
+                .map_or_else(|| "nil".into(), |value| format!("\"{value}\"")),
+            ["LMOVE" | "BLMOVE", from, to, "LEFT", "RIGHT", ..] => match self.pop(from) {
+                None => "nil".into(),
+                Some(value) => {
+                    self.list_mut(to).push(value.clone());
+                    format!("\"{value}\"")
+                }
+            },
+            ["BLPOP", ref keys @ .., _] => {
+                self.pop_first(keys, |key, value| format!("[\"{key}\", \"{value}\"]"))
+            }
+            ["BLMPOP", _, _, ref keys @ .., "LEFT"] => {
+                self.pop_first(keys, |key, value| format!("[\"{key}\", [\"{value}\"]]"))
             }
             ["GET", key] => self.get(key),
             ["INCR", key] => self.incr(key),
@@ -62,7 +116,8 @@ impl Model {
             ["RENAME", from, to] => match self.keys.remove(from) {
                 None => "-ERR no such key".into(),
                 Some(held) => {
-                    self.keys.insert(to.into(), held);
+                    let deadline = self.deadlines.remove(from);
+                    self.put_held(to, held, deadline);
                     "+OK".into()
                 }
             },
@@ -77,7 +132,8 @@ impl Model {
                     .cloned();
                 let done = copied.is_some();
                 if let Some(held) = copied {
-                    self.keys.insert(to.into(), held);
+                    let deadline = self.deadlines.get(from).copied();
+                    self.put_held(to, held, deadline);
                 }
                 count(usize::from(done))
             }
@@ -86,11 +142,80 @@ impl Model {
             ["SCARD", key] => match self.keys.get(key) {
                 None => count(0),
                 Some(Held::Set(set)) => count(set.len()),
-                Some(Held::String(_)) => WRONG_TYPE.into(),
+                Some(_) => WRONG_TYPE.into(),
             },
             ["DBSIZE"] => count(self.keys.len()),
             _ => panic!("the model does not know {words:?}"),
+        };
+        self.settle();
+        reply
+    }
+
+    /// Forgets keys whose time is over, and deadlines of keys that are gone.
+    fn settle(&mut self) {
+        let Self {
+            keys,
+            deadlines,
+            now_ms,
+        } = self;
+        deadlines.retain(|key, deadline| {
+            if *deadline < *now_ms {
+                keys.remove(key);
+            }
+            keys.contains_key(key)
+        });
+    }
+
+    fn put(&mut self, key: &str, value: &str) {
+        self.keys.insert(key.into(), Held::String(value.into()));
+        self.deadlines.remove(key);
+    }
+
+    fn put_held(&mut self, key: &str, held: Held, deadline: Option<i64>) {
+        self.keys.insert(key.into(), held);
+        match deadline {
+            Some(deadline) => self.deadlines.insert(key.into(), deadline),
+            None => self.deadlines.remove(key),
+        };
+    }
+
+    fn expire(&mut self, key: &str, ms: &str) {
+        let ms: i64 = ms.parse().expect("histories have whole milliseconds");
+        self.deadlines.insert(key.into(), self.now_ms + ms);
+    }
+
+    fn list(&self, key: &str) -> &[String] {
+        match self.keys.get(key) {
+            Some(Held::List(list)) => list,
+            _ => &[],
         }
+    }
+
+    fn list_mut(&mut self, key: &str) -> &mut Vec<String> {
+        let held = self.keys.entry(key.into());
+        match held.or_insert_with(|| Held::List(Vec::new())) {
+            Held::List(list) => list,
+            other => panic!("histories of lists have nothing else: {other:?}"),
+        }
+    }
+
+    /// The first element of a list, taken out of it.
+    fn pop(&mut self, key: &str) -> Option<String> {
+        if self.list(key).is_empty() {
+            return None;
+        }
+        let list = self.list_mut(key);
+        let value = list.remove(0);
+        if list.is_empty() {
+            self.keys.remove(key);
+        }
+        Some(value)
+    }
+
+    /// Pops from the first of `keys` that has something.
+    fn pop_first(&mut self, keys: &[&str], answer: impl Fn(&str, &str) -> String) -> String {
+        let found = keys.iter().find_map(|key| Some((key, self.pop(key)?)));
+        found.map_or_else(|| "nil-array".into(), |(key, value)| answer(key, &value))
     }
 
     /// Whether `reply` is what the model answers, for replies in the notation of transcripts.
@@ -103,7 +228,7 @@ impl Model {
         match self.keys.get(key) {
             None => "nil".into(),
             Some(Held::String(value)) => format!("\"{value}\""),
-            Some(Held::Set(_)) => WRONG_TYPE.into(),
+            Some(_) => WRONG_TYPE.into(),
         }
     }
 
@@ -133,8 +258,7 @@ impl Model {
 
     fn put_pairs(&mut self, pairs: &[&str]) {
         for pair in pairs.chunks_exact(2) {
-            self.keys
-                .insert(pair[0].into(), Held::String(pair[1].into()));
+            self.put(pair[0], pair[1]);
         }
     }
 
@@ -145,7 +269,7 @@ impl Model {
             .or_insert_with(|| Held::Set(BTreeSet::new()))
         {
             Held::Set(set) => count(usize::from(set.insert(member.into()))),
-            Held::String(_) => WRONG_TYPE.into(),
+            _ => WRONG_TYPE.into(),
         }
     }
 
