@@ -183,10 +183,10 @@ impl Local {
         let mut sample = Sample::new();
         if let Some((_, shard)) = held.shards().first_mut() {
             count(engine, number, shard);
-            let skipped = self.database_of_random(rules, shard);
+            let only = self.database_of_random(rules, shard);
             for number_of_db in 0..shard.databases() {
                 let db = shard.db(number_of_db);
-                if db.is_empty() || skipped.is_some_and(|only| only != number_of_db) {
+                if db.is_empty() || only.is_some_and(|only| only != number_of_db) {
                     continue;
                 }
                 let access = self.world.settings.access;
@@ -217,7 +217,7 @@ impl Local {
         true
     }
 
-    /// The database of which a key is chosen at random, each key as likely.
+    /// The one database of which a key is chosen, where it is chosen at random and each is as likely; `None` for all.
     fn database_of_random(&mut self, rules: &EvictionRules, shard: &Shard) -> Option<u16> {
         if rules.rank != Some(Rank::Random) {
             return None;

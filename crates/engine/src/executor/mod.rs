@@ -346,6 +346,7 @@ impl Local {
             }
             Verdict::Refuse(error) => self.refuse(engine, session, Some(row), argv, &error),
             Verdict::End => Step::Close,
+            // Not after a look at the memory in use, and there was one.
             Verdict::Relieve => Step::Yield,
             Verdict::Wait(until_ms) => {
                 let changed = engine.world_changes();
