@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::clock::{CertificateTime, Clock};
 use crate::cron::{self, Cron};
+use crate::links;
 use crate::log::Log;
 use crate::net::handshake::{self, Handshakers};
 use crate::net::lane::{self, Lanes};
@@ -32,6 +33,7 @@ use crate::net::worker::{self, WorkerHandle};
 use crate::net::{Shared, accept, balance::Balance};
 use crate::persistence::{self, Persistence};
 use crate::process::{Supervision, words};
+use crate::replication::Replication;
 use crate::server::{Garbage, REPLY_PEAKS_KEPT_MS, Server, Shutdown, Stage};
 use crate::settings::{self, Limits};
 
@@ -188,11 +190,12 @@ struct Threads {
     workers: Vec<JoinHandle<()>>,
     lanes: Vec<JoinHandle<()>>,
     handshakes: Vec<JoinHandle<()>>,
+    links: Vec<JoinHandle<()>>,
     garbage: JoinHandle<()>,
 }
 
 /// Threads that call the engine beside workers and lanes: the main thread's cron.
-const OTHER_CALLERS: usize = 1;
+const OTHER_CALLERS: usize = 1 + links::THREADS;
 
 impl Server {
     /// Starts a server.
@@ -223,6 +226,8 @@ impl Server {
         limits.update(&config);
         let mut world = World::default();
         settings::update_world(&mut world, &config);
+        let (replication, followers) = Replication::new(&config);
+        world.role = replication.first_role();
         world.loading = true;
         let persistence = Persistence::default();
         persistence.delays.update(&config);
@@ -233,7 +238,7 @@ impl Server {
             config_file,
             executable,
             run_id: random.hex(),
-            replication_id: Mutex::new(random.hex()),
+            replication,
             startup_memory: AtomicU64::new(0),
             limits,
             tls,
@@ -282,6 +287,7 @@ impl Server {
             workers: Vec::new(),
             lanes: Vec::new(),
             handshakes: Vec::new(),
+            links: Vec::new(),
             garbage: std::thread::Builder::new()
                 .name("lazy-free".to_owned())
                 .spawn(collect)?,
@@ -296,6 +302,8 @@ impl Server {
                 .start(Arc::clone(&shared), workers + lane, random.next())?;
             threads.lanes.push(lane);
         }
+        let seeds = [random.next(), random.next()];
+        threads.links = links::start(&shared, followers, workers + lanes + 1, seeds)?;
         let count = arrivals.len() as u64;
         for arrivals in arrivals {
             let thread = handshake::start(arrivals, Arc::clone(&shared), count)?;
@@ -635,6 +643,7 @@ impl Main {
         self.shared.lanes.close();
         join(self.threads.lanes);
         server.shutdown.advance(Stage::Ending);
+        join(self.threads.links);
         join(self.threads.handshakes);
         join(self.threads.workers);
         if let Some(file) = &self.pid_file {

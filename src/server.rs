@@ -20,6 +20,7 @@ use crate::log::Log;
 use crate::net::listen::{self, ListenRequest};
 use crate::persistence::Persistence;
 use crate::process;
+use crate::replication::Replication;
 use crate::settings::{self, Limits};
 
 /// For how many milliseconds the most that a connection had to send is remembered (REPLY_BUFFER_DEFAULT_PEAK_RESET_TIME).
@@ -38,8 +39,8 @@ pub struct Server {
     pub executable: PathBuf,
     /// 40 random hexadecimal digits, new at every start.
     pub run_id: String,
-    /// 40 hexadecimal digits that name the history of the dataset.
-    pub(crate) replication_id: Mutex<String>,
+    /// Replication.
+    pub(crate) replication: Replication,
     /// Bytes in use when the server had started and was empty.
     pub startup_memory: AtomicU64,
     /// When the server started.
@@ -267,15 +268,14 @@ impl Server {
         settings::password(&self.config.read()).map(<[u8]>::to_vec)
     }
 
-    /// The identity of the dataset's history, which replicas ask for.
-    #[must_use]
-    pub fn replication_id(&self) -> String {
-        self.replication_id.lock().clone()
-    }
-
-    /// Begins another history (DEBUG CHANGE-REPL-ID).
-    pub fn change_replication_id(&self, id: String) {
-        *self.replication_id.lock() = id;
+    /// Lets the log and the kernel know whether this is a replica.
+    pub(crate) fn show_role(&self, is_replica: bool) {
+        if let Some(log) = &self.log {
+            log.set_replica(is_replica);
+        }
+        if let Err(error) = process::adjust_oom_score(&self.config.read()) {
+            warn!("{error}");
+        }
     }
 
     /// Sets the counters back that CONFIG RESETSTAT names.

@@ -65,7 +65,7 @@ impl Delays {
 }
 
 /// Sleeps the delay of one key, the `nth`, as long as it stays asked for and `goes_on` says so; whether there was any.
-fn delay(delay_us: &AtomicI64, nth: u64, goes_on: impl Fn() -> bool) -> bool {
+pub(crate) fn delay(delay_us: &AtomicI64, nth: u64, goes_on: impl Fn() -> bool) -> bool {
     /// How long a sleep is before the delay is looked at again.
     const SLICE_US: u64 = 10_000;
     let wanted = delay_us.load(Relaxed);

@@ -64,6 +64,16 @@ pub(super) enum RowError {
     DebugThreshold,
     DebugPush,
     NoShutdown,
+    NotForReplicas,
+    InvalidMasterPort,
+    NoMasterLink,
+    PendingOutput,
+    WaitOnReplica,
+    NegativeTimeout,
+    /// REPLCONF ip-address of so many bytes.
+    ReplconfIp(usize),
+    ReplconfOption(Box<[u8]>),
+    ReplconfFilter(Box<[u8]>),
     CommandLogKind,
     CommandLogCount,
     MonitorInTransaction,
@@ -91,6 +101,34 @@ impl RowError {
             Self::NoPasswordConfigured => {
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure \
                  your configuration is correct?"
+            }
+            Self::NotForReplicas => "ERR Command is not valid when client is a replica.",
+            Self::InvalidMasterPort => "ERR Invalid master port",
+            Self::NoMasterLink => "NOMASTERLINK Can't SYNC while not connected with my master",
+            Self::PendingOutput => "ERR SYNC and PSYNC are invalid with pending output",
+            Self::WaitOnReplica => {
+                "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."
+            }
+            Self::NegativeTimeout => "ERR timeout is negative",
+            Self::ReplconfIp(length) => {
+                return format!(
+                    "ERR REPLCONF ip-address provided by replica instance is too long: {length} bytes"
+                )
+                .into();
+            }
+            Self::ReplconfOption(option) => {
+                return format!(
+                    "ERR Unrecognized REPLCONF option: {}",
+                    printable(option, WORD_MAX)
+                )
+                .into();
+            }
+            Self::ReplconfFilter(filter) => {
+                return format!(
+                    "ERR Unsupported rdb-filter-only option: {}",
+                    printable(filter, WORD_MAX)
+                )
+                .into();
             }
             Self::ClientName => {
                 "ERR Client names cannot contain spaces, newlines or special characters."
@@ -230,3 +268,6 @@ impl From<RowError> for CommandError {
         Self::Above(error.text())
     }
 }
+
+/// Bytes of an unknown option that an error repeats.
+const WORD_MAX: usize = 128;

@@ -15,6 +15,7 @@ mod memory;
 mod migrate;
 mod monitor;
 mod passwords;
+mod replication;
 mod server;
 
 use engine::clients::Peer;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<&'static EngineCommand> {
         lolwut::COMMANDS,
         memory::COMMANDS,
         migrate::COMMANDS,
+        replication::COMMANDS,
         monitor::COMMANDS,
         server::COMMANDS,
     ]

@@ -17,6 +17,7 @@ mod oracle;
 mod persistence;
 mod protocol;
 mod pubsub;
+mod replication;
 mod server;
 mod table;
 mod threads;

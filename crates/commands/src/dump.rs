@@ -87,7 +87,7 @@ fn restore(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandE
     };
     let mut entry = entry_of(ctx, key, payload, deadline)?;
     let deleted = options.replace && ctx.space.delete(key);
-    if deadline.is_some_and(|deadline| deadline <= now_ms) {
+    if deadline.is_some_and(|deadline| deadline <= ctx.space.past()) {
         if deleted {
             leave_deleted(ctx, key);
         }

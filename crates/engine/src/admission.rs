@@ -212,6 +212,9 @@ fn loading(admission: &Admission<'_>) -> Option<Verdict> {
         session,
         ..
     } = admission;
+    if world.async_loading && row.flags.contains(Flags::NO_ASYNC_LOADING) {
+        return Some(Verdict::Refuse(CommandError::Loading));
+    }
     if !world.loading {
         return None;
     }

@@ -10,6 +10,7 @@
 //! 4. Leaving (timeout, CLIENT UNBLOCK, the end of the connection) races with serving: whoever changes
 //!    [`State::Waiting`] first decides. The one who leaves takes the record out under the locks afterwards.
 
+use crate::acks::Wanted;
 use crate::clients::Client;
 use crate::locks::ShardSet;
 use crate::session::ReplyMode;
@@ -36,6 +37,8 @@ pub struct Waiter {
     pub(crate) on: BlockOn,
     /// Every shard that running it again can touch.
     pub(crate) shards: ShardSet,
+    /// What it waits for instead of keys: so many replicas that have everything up to an offset (WAIT).
+    pub(crate) acks: Option<Wanted>,
     /// When it gives up, in Unix milliseconds.
     pub(crate) deadline_ms: Option<i64>,
     /// Time that finding nothing took.
@@ -149,6 +152,7 @@ impl Blocked {
         speaker: Speaker,
         on: BlockOn,
         shards: ShardSet,
+        acks: Option<Wanted>,
         deadline_ms: Option<i64>,
         spent_ns: u64,
     ) -> Arc<Waiter> {
@@ -161,6 +165,7 @@ impl Blocked {
             speaker,
             on,
             shards,
+            acks,
             deadline_ms,
             spent_ns,
             state: AtomicU8::new(State::Waiting as u8),
@@ -203,6 +208,14 @@ impl Blocked {
             waiter.client.inbox.wake();
         }
         left
+    }
+
+    /// Makes every waiting call end that waits for keys (a primary becomes a replica).
+    pub fn unblock_all(&self, parting: Parting) {
+        let clients: Vec<u64> = self.by_client.iter().map(|waiter| *waiter.key()).collect();
+        for client in clients {
+            self.unblock(client, parting);
+        }
     }
 
     /// What is waited for just now; takes time in proportion to it.

@@ -121,6 +121,8 @@ pub mod flag {
     pub const BLOCKED: u32 = 1 << 5;
     /// A replica, which follows the log.
     pub const REPLICA: u32 = 1 << 8;
+    /// It has said something of replication (REPLCONF).
+    pub const TALKS: u32 = 1 << 31;
     /// The link to the primary that this server follows.
     pub const PRIMARY: u32 = 1 << 9;
     /// Can follow a redirection to another server (CLIENT CAPA REDIRECT, Valkey 8.0).

@@ -1,5 +1,6 @@
 //! The engine as all threads share it: shards, table of commands, clients, counters, and the world they see.
 
+use crate::acks::Acks;
 use crate::blocking::Blocked;
 use crate::clients::Clients;
 use crate::errors::Errors;
@@ -15,7 +16,7 @@ use crate::stats::Stats;
 use crate::world::World;
 use commands::DataCommand;
 use event_listener::{Event, EventListener};
-use log::Log;
+use log::{Framing, Log, Unit};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -34,6 +35,8 @@ pub struct Engine {
     pub pubsub: PubSub,
     /// The replication log.
     pub log: Arc<Log>,
+    /// How far replicas are, and who waits for them.
+    pub acks: Acks,
     /// Calls that wait for keys.
     pub blocked: Blocked,
     /// Keys that are deleted to make room.
@@ -112,6 +115,7 @@ impl Engine {
             blocked: Blocked::default(),
             log: Log::new(),
             snapshots: Snapshots::default(),
+            acks: Acks::default(),
             host,
             seed: layout.seed,
             world: RwLock::new(world),
@@ -190,6 +194,22 @@ impl Engine {
             drop(held);
             store::sync::wait(changed);
         }
+    }
+
+    /// Appends to the log what nobody executed, such as PING, unless this is a replica or nobody listens; false when a shard
+    /// was busy, so that it has to be tried again.
+    pub fn try_append(&self, unit: &mut Unit) -> bool {
+        // Any shard keeps the role as it is.
+        let Ok(held) = self.locks.acquire(&ShardSet::one(0), Taker::Worker) else {
+            return false;
+        };
+        if held.world().is_some_and(|world| world.audience.log) {
+            self.log.append(unit, Framing::Loose);
+        }
+        drop(held);
+        unit.clear();
+        self.log.wake();
+        true
     }
 
     /// Every shard, waited for on this thread. Not for workers.

@@ -34,6 +34,13 @@ pub enum Flow {
     Exec,
     /// Walk the keyspace in short steps.
     Walk(Walk),
+    /// Wait until so many replicas have everything that the session has written, or until the time in milliseconds is up.
+    Acks {
+        /// How many.
+        replicas: usize,
+        /// How long; `None` for ever.
+        timeout_ms: Option<i64>,
+    },
     /// Freeze every command of every client for so many microseconds, then answer OK (DEBUG SLEEP).
     Freeze(u64),
     /// Call it again on a lane: it may take long, and holds nothing meanwhile. Not inside EXEC.
@@ -45,6 +52,8 @@ pub enum Flow {
 /// What the server around the engine is asked to do on behalf of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostRequest {
+    /// PSYNC and SYNC: the connection goes on as a replica's.
+    Follow,
     /// SHUTDOWN.
     Shutdown {
         /// NOSAVE or SAVE, when given.
@@ -89,6 +98,7 @@ impl std::fmt::Debug for Flow {
             Self::Hold(shards, _) => f.debug_tuple("Hold").field(shards).finish(),
             Self::Exec => f.write_str("Exec"),
             Self::Walk(_) => f.write_str("Walk"),
+            Self::Acks { replicas, .. } => f.debug_tuple("Acks").field(replicas).finish(),
             Self::Freeze(us) => f.debug_tuple("Freeze").field(us).finish(),
             Self::Elsewhere => f.write_str("Elsewhere"),
             Self::Host(request) => f.debug_tuple("Host").field(request).finish(),

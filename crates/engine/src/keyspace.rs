@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::handler::{EngineCommand, Flow, Handler};
 use crate::holding::Holding;
+use crate::locks::Held;
 use crate::session_ctx::SessionCtx;
 use crate::walk::{Filter, Walk};
 use bytes::Bytes;
@@ -249,6 +250,43 @@ fn flush(held: &mut Holding<'_>, db: u16) -> u64 {
         held.engine.host.drop_later(Box::new(garbage));
     }
     removed
+}
+
+/// Removes every key of every database, as the link to a primary does before it loads the primary's. Every shard is held.
+pub fn clear(engine: &Engine, held: &mut Held<'_>) {
+    let watching = Watching::of(engine, engine.host.now());
+    let mut garbage: Vec<Db> = Vec::new();
+    for (_, shard) in held.shards() {
+        for db in 0..shard.databases() {
+            touch_watched(shard, db, None, watching);
+            if !shard.db(db).is_empty() {
+                garbage.extend(shard.flush(db));
+            }
+        }
+    }
+    invalidate_all(engine);
+    engine.host.drop_later(Box::new(garbage));
+}
+
+/// Exchanges every database of `held` for those of another engine, whose shards are as many. Every shard of both is held,
+/// and no snapshot of either is under way.
+pub fn replace(engine: &Engine, held: &mut Held<'_>, other: &mut Held<'_>) {
+    let watching = Watching::of(engine, engine.host.now());
+    for ((_, shard), (_, new)) in held.shards().into_iter().zip(other.shards()) {
+        for db in 0..shard.databases() {
+            touch_watched(shard, db, None, watching);
+            std::mem::swap(shard.db_mut(db), new.db_mut(db));
+        }
+    }
+    invalidate_all(engine);
+}
+
+/// Tells clients that cache that nothing is as it was.
+fn invalidate_all(engine: &Engine) {
+    if engine.world().audience.changes {
+        let garbage = engine.pubsub.invalidate_all(&engine.clients);
+        engine.host.drop_later(garbage);
+    }
 }
 
 /// Lets everybody look again who waits for a key of `db`, for any of them may have come, gone or changed.

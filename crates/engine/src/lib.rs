@@ -4,6 +4,7 @@
 //! the thread it is on. [`Step`] says what the connection does next. Nothing here opens a socket, spawns a task or reads
 //! the clock; the layer above implements [`Host`] and drives the steps.
 
+mod acks;
 mod admission;
 mod blocking;
 pub mod clients;
@@ -32,6 +33,7 @@ pub mod transaction;
 mod walk;
 mod world;
 
+pub use acks::Acks;
 pub use blocking::{Awaited, Blocked, Parting, Waiter};
 pub use engine::{Engine, Layout};
 pub use eviction::{Eviction, EvictionRules, Population, Rank};

@@ -22,6 +22,8 @@ pub struct World {
     pub serves_stale_data: bool,
     /// Whether writes are refused because too few replicas keep up (`min-replicas-to-write`).
     pub lacks_replicas: bool,
+    /// Whether the primary's dataset is being loaded beside the present one, which is served meanwhile.
+    pub async_loading: bool,
     /// CLIENT PAUSE, while it lasts.
     pub pause: Option<Pause>,
     /// Every command waits: DEBUG SLEEP sleeps, or a transaction makes calls of the operating system, half done and without
@@ -99,6 +101,7 @@ impl Default for World {
             replica_read_only: true,
             serves_stale_data: true,
             lacks_replicas: false,
+            async_loading: false,
             pause: None,
             frozen: false,
             loading: false,
@@ -144,6 +147,7 @@ impl World {
         self.pause.is_none()
             && !self.frozen
             && !self.loading
+            && !self.async_loading
             && !self.is_replica()
             && !self.lacks_replicas
             && !self.snapshot

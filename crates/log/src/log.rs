@@ -84,7 +84,10 @@ impl Log {
         if wrapped {
             state.push(MULTI);
         }
-        let one_db = unit.commands.iter().all(|(_, db)| Some(*db) == state.db);
+        let one_db = unit
+            .commands
+            .iter()
+            .all(|(_, db)| db.is_none() || *db == state.db);
         if one_db && unit.bytes.len() > BLOCK {
             state.push_large(Bytes::from(std::mem::take(&mut unit.bytes)));
         } else if one_db {
@@ -282,13 +285,13 @@ impl State {
         let starts = unit.commands.iter();
         let ends = unit.commands.iter().skip(1).map(|(start, _)| *start);
         for ((start, db), end) in starts.zip(ends.chain([unit.bytes.len()])) {
-            if self.db != Some(*db) {
+            if let Some(db) = db.filter(|db| self.db != Some(*db)) {
                 let mut words = std::mem::take(&mut self.scratch);
                 words.clear();
-                select(&mut words, *db);
+                select(&mut words, db);
                 self.push(&words);
                 self.scratch = words;
-                self.db = Some(*db);
+                self.db = Some(db);
             }
             self.push(unit.bytes.get(*start..end).unwrap_or_default());
         }

@@ -4,8 +4,8 @@
 #[derive(Debug, Default)]
 pub struct Unit {
     pub(crate) bytes: Vec<u8>,
-    /// Where each command starts, and its database.
-    pub(crate) commands: Vec<(usize, u16)>,
+    /// Where each command starts, and its database; none for one that means the same in all of them.
+    pub(crate) commands: Vec<(usize, Option<u16>)>,
 }
 
 /// How a unit of more than one command is framed.
@@ -20,7 +20,17 @@ pub enum Framing {
 impl Unit {
     /// Adds a command.
     pub fn command<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
-        self.commands.push((self.bytes.len(), db));
+        self.commands.push((self.bytes.len(), Some(db)));
+        self.encode(words);
+    }
+
+    /// Adds a command that means the same in every database: PING, REPLCONF GETACK.
+    pub fn command_anywhere(&mut self, words: &[&[u8]]) {
+        self.commands.push((self.bytes.len(), None));
+        self.encode(words.iter().copied());
+    }
+
+    fn encode<'w>(&mut self, words: impl ExactSizeIterator<Item = &'w [u8]>) {
         header(&mut self.bytes, b'*', words.len());
         for word in words {
             header(&mut self.bytes, b'$', word.len());

@@ -6,6 +6,7 @@ use std::task::Context;
 
 use bytes::BytesMut;
 use engine::Session;
+use engine::clients::flag;
 use tracing::{debug, warn};
 
 use super::{CARRY_MAX, Ending, State};
@@ -184,6 +185,10 @@ impl State {
                 Some(wait) => wait.await,
                 None => break,
             }
+        }
+        let client = &self.session.client;
+        if client.has_flag(flag::TALKS) || client.has_flag(flag::REPLICA) {
+            shared.server.replication.followers.forget(client.id);
         }
         shared.server.connected.fetch_sub(1, Relaxed);
         worker.borrow().left();

@@ -122,6 +122,13 @@ impl Parked {
     }
 }
 
+impl State {
+    /// What was read and has not run.
+    pub(crate) fn take_input(&mut self) -> BytesMut {
+        std::mem::take(&mut self.input)
+    }
+}
+
 /// Serves a connection on this worker until it ends or moves away.
 pub(crate) async fn serve(parked: Parked, worker: Rc<RefCell<Worker>>, shared: Arc<Shared>) {
     let Parked { socket, state } = parked;
@@ -157,6 +164,7 @@ pub(crate) async fn serve(parked: Parked, worker: Rc<RefCell<Worker>>, shared: A
                 }
             }
             Turn::Freeze(us) => connection = connection.freeze(us, &shared).await,
+            Turn::Host(HostRequest::Follow) => return connection.join_links(&worker, &shared),
             Turn::Host(request) => connection.ask_host(request, &shared).await,
             Turn::Move(target) => return connection.move_to(target, &worker, &shared).await,
             Turn::End(ending) => return connection.end(ending, &worker, &shared).await,
@@ -335,6 +343,8 @@ impl Connection {
     /// SHUTDOWN: the connection ends with the server, without an answer.
     async fn ask_host(&self, request: HostRequest, shared: &Shared) {
         match request {
+            // PSYNC runs on workers alone, which take its connection to the links.
+            HostRequest::Follow => {}
             HostRequest::Shutdown { .. } => {
                 shared.server.ask_shutdown();
                 std::future::pending().await
@@ -350,6 +360,21 @@ impl Connection {
                 debug!("Error moving a client connection: {error}");
                 state.leave(worker, shared).await;
             }
+        }
+    }
+
+    /// PSYNC: the connection goes on as a replica's on the links thread.
+    fn join_links(self, worker: &RefCell<Worker>, shared: &Shared) {
+        let Self { stream, state } = self;
+        worker.borrow().left();
+        let client = Arc::clone(&state.session.client);
+        let parked = stream.part().map(|socket| Parked { socket, state });
+        let sent = parked.map(|parked| shared.server.replication.arrivals.send(parked));
+        if !matches!(sent, Ok(Ok(()))) {
+            debug!("Error moving the connection of a replica");
+            shared.server.replication.followers.forget(client.id);
+            shared.engine.clients.remove(client.id);
+            shared.server.connected.fetch_sub(1, Relaxed);
         }
     }
 

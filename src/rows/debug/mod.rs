@@ -198,7 +198,7 @@ fn change_replication_id(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Fl
     let words: [u64; 3] = std::array::from_fn(|_| ctx.rng.next_u64());
     let mut id: String = words.iter().map(|word| format!("{word:016x}")).collect();
     id.truncate(40);
-    server(ctx).change_replication_id(id);
+    server(ctx).replication.rename();
     Ok(Reply::Ok.into())
 }
 

@@ -3,6 +3,7 @@
 mod command_stats;
 mod keyspace;
 mod memory;
+mod replication;
 mod report;
 mod server;
 mod stats;
@@ -109,7 +110,7 @@ const SECTIONS: &[Section] = &[
         title: "Replication",
         shown: Shown::Always,
         needs: Needs::Nothing,
-        write: server::replication,
+        write: replication::replication,
     },
     Section {
         names: &["cpu"],

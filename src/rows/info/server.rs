@@ -64,7 +64,9 @@ pub(super) fn server(report: &mut Report, view: &View<'_>) {
 
 pub(super) fn clients(report: &mut Report, view: &View<'_>) {
     let server = view.server;
-    report.field("connected_clients", view.engine.clients.len());
+    let replicas = server.replication.followers.all().len();
+    let connected = view.engine.clients.len().saturating_sub(replicas);
+    report.field("connected_clients", connected);
     report.field("cluster_connections", 0);
     report.field("maxclients", server.limits.clients_max.load(Relaxed));
     let recent = |of: fn(&crate::server::Traffic) -> u64| server.traffic.iter().map(of).max();
@@ -84,19 +86,4 @@ pub(super) fn clients(report: &mut Report, view: &View<'_>) {
     report.field("clients_in_timeout_table", awaited.with_deadline);
     report.field("total_blocking_keys", awaited.keys);
     report.field("total_blocking_keys_on_nokey", awaited.keys_on_deletion);
-}
-
-/// INFO replication: a master without replicas.
-pub(super) fn replication(report: &mut Report, view: &View<'_>) {
-    report.field("role", "master");
-    report.field("connected_slaves", 0);
-    report.field("master_failover_state", "no-failover");
-    report.field("master_replid", view.server.replication_id());
-    report.field("master_replid2", "0".repeat(40));
-    report.field("master_repl_offset", 0);
-    report.field("second_repl_offset", -1);
-    report.field("repl_backlog_active", 0);
-    let size = view.server.config.read().read(directive::REPL_BACKLOG_SIZE);
-    report.field("repl_backlog_size", size);
-    report.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
 }

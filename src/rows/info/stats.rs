@@ -137,13 +137,23 @@ fn traffic(report: &mut Report, view: &View<'_>) {
         "total_net_output_bytes",
         sum(view, |traffic| traffic.output.value()),
     );
-    report.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    let replication = &view.server.replication.counters;
+    report.field(
+        "total_net_repl_input_bytes",
+        replication.input.load(Relaxed),
+    );
+    report.field(
+        "total_net_repl_output_bytes",
+        replication.output.load(Relaxed),
+    );
     report.fraction("instantaneous_input_kbps", kilobytes(&rates.input));
     report.fraction("instantaneous_output_kbps", kilobytes(&rates.output));
     report.fraction("instantaneous_input_repl_kbps", 0.0);
     report.fraction("instantaneous_output_repl_kbps", 0.0);
     report.field("rejected_connections", counters.rejected.load(Relaxed));
-    report.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    report.field("sync_full", replication.full.load(Relaxed));
+    report.field("sync_partial_ok", replication.partial.load(Relaxed));
+    report.field("sync_partial_err", replication.refused.load(Relaxed));
 }
 
 fn keys(report: &mut Report, view: &View<'_>) {

@@ -135,7 +135,7 @@ fn set_deadline(
     if !condition.admits(entry.expiry(), deadline) {
         return Ok(Reply::from(false));
     }
-    if deadline <= now_ms {
+    if deadline <= ctx.space.past() {
         expire_at_once(ctx, key);
     } else {
         ctx.space.set_expiry(key, Some(deadline));

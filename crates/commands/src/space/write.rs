@@ -47,6 +47,13 @@ impl<'a> WriteSpace<'a> {
         self.0.field_now()
     }
 
+    /// The time, in Unix milliseconds, up to which a deadline that a call gives is one in the past, so that what it is given
+    /// to goes at once: none is where the primary says when something goes (checkAlreadyExpired, Redis 7.2).
+    #[must_use]
+    pub fn past(&self) -> i64 {
+        self.0.field_now()
+    }
+
     /// The effects of the call.
     pub fn effects(&mut self) -> &mut Effects {
         self.0.effects

@@ -87,7 +87,7 @@ fn getex(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandErr
     let mut lifetime = Lifetime::Unsaid;
     while lifetime.read(&mut args, "PERSIST")? {}
     args.finish()?;
-    let now_ms = ctx.call.now.ms();
+    let (now_ms, past) = (ctx.call.now.ms(), ctx.space.past());
     let mut slot = ctx.space.read_string_slot(key);
     let Some(entry) = slot.entry() else {
         return Ok(Reply::Nil);
@@ -101,9 +101,7 @@ fn getex(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandErr
     };
     let reply = ctx.out.string_of(entry)?;
     match (lifetime, deadline) {
-        (Lifetime::Given(clock, _), Some(deadline))
-            if clock.is_absolute() && deadline <= now_ms =>
-        {
+        (Lifetime::Given(clock, _), Some(deadline)) if clock.is_absolute() && deadline <= past => {
             slot.delete();
             let word: &[u8] = if ctx.call.settings.lazy_expire {
                 b"UNLINK"

@@ -4,16 +4,18 @@ use super::log::Own;
 use super::reply::write_reply;
 use super::tell::Origin;
 use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
+use crate::acks::Wanted;
 use crate::blocking::{Parting, Speaker, State, Waiter};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet, Taker};
 use crate::registry::Row;
 use crate::session::{ReplyMode, Session};
 use bytes::Bytes;
-use commands::{CommandError, ManyShards, Now, Reply};
+use commands::{BlockOn, CommandError, ManyShards, Now, Reply};
 use resp::{Output, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
+use store::Kind;
 
 impl Local {
     /// The shards that a call needs beyond `shards`, because serving those who wait for its keys touches them, and serving
@@ -86,6 +88,7 @@ impl Local {
             speaker,
             on,
             shards,
+            None,
             deadline_ms,
             engine
                 .host
@@ -98,6 +101,49 @@ impl Local {
         }
         set_blocked(engine, session, true);
         session.waiter = Some(waiter);
+    }
+
+    /// Has a session wait until so many replicas have everything up to its last write, or answers at once.
+    pub(super) fn wait_for_acks(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        wanted: Wanted,
+        timeout_ms: Option<i64>,
+    ) -> Step {
+        let speaker = Speaker {
+            db: session.db,
+            proto: session.proto,
+            no_touch: session.no_touch,
+            reply: session.reply,
+            tracking: session.tracking,
+        };
+        let on = BlockOn {
+            keys: Vec::new(),
+            kind: Kind::String,
+            timeout_ms,
+            otherwise: Reply::Integer(0),
+            on_deletion: false,
+            rewritten: Vec::new(),
+        };
+        let deadline_ms = timeout_ms.map(|ms| engine.host.now().ms().saturating_add(ms));
+        let waiter = engine.blocked.enter(
+            &session.client,
+            row.id,
+            Vec::new(),
+            speaker,
+            on,
+            ShardSet::none(),
+            Some(wanted),
+            deadline_ms,
+            0,
+        );
+        engine.acks.enter(engine, &waiter);
+        set_blocked(engine, session, true);
+        session.waiter = Some(waiter);
+        engine.acks.ask(engine);
+        self.wait_for_reply(engine, session)
     }
 
     /// Serves those who wait for keys that the call just made ready. Their shards are held.
@@ -233,7 +279,10 @@ impl Local {
                 self.count_waiter(engine, &waiter, waiter.spent_ns);
                 set_blocked(engine, session, false);
                 let result = match waiter.parting() {
-                    Parting::TimedOut => Ok(waiter.on.otherwise),
+                    Parting::TimedOut => Ok(match &waiter.acks {
+                        Some(wanted) => Reply::from(engine.acks.count(wanted.offset)),
+                        None => waiter.on.otherwise,
+                    }),
                     Parting::Error(text) => Err(CommandError::Unblocked(text)),
                 };
                 self.answer(engine, session, engine.registry.row(waiter.row), result)
@@ -269,6 +318,9 @@ fn take_out(engine: &Engine, held: &mut Held<'_>, waiter: &Waiter) {
         held.of_key_mut(key)
             .waiters
             .remove(waiter.speaker.db, key, waiter.id);
+    }
+    if waiter.acks.is_some() {
+        engine.acks.forget(waiter);
     }
     engine.blocked.forget(waiter);
 }

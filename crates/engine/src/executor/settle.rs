@@ -5,6 +5,7 @@ use super::log::Own;
 use super::observe::Ago;
 use super::tell::Origin;
 use super::{Hindrance, Local, Step};
+use crate::acks::Wanted;
 use crate::clients::flag;
 use crate::engine::Engine;
 use crate::failpoint::{self, Fault, Place};
@@ -45,6 +46,18 @@ impl Local {
             }
             Ok(Flow::Exec) => self.settle_exec(engine, session, row, argv),
             Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, argv, walk),
+            Ok(Flow::Acks {
+                replicas,
+                timeout_ms,
+            }) => {
+                let offset = session.log_offset;
+                let acknowledged = engine.acks.count(offset);
+                if acknowledged >= replicas {
+                    return self.answer(engine, session, row, Ok(Reply::from(acknowledged)));
+                }
+                let wanted = Wanted { offset, replicas };
+                self.wait_for_acks(engine, session, row, wanted, timeout_ms)
+            }
             Ok(Flow::Freeze(us)) => match self.freeze(engine) {
                 Ok(()) => {
                     self.running = None;
@@ -321,6 +334,7 @@ impl Local {
                 self.carry_out_walk(engine, session, held, now, &mut walk);
                 Ok(walk.finish(&mut self.writer(session)))
             }
+            Flow::Acks { .. } => Ok(Reply::from(engine.acks.count(session.log_offset))),
             Flow::Freeze(us) => {
                 self.outside(engine, held, |_| engine.host.sleep(us));
                 Ok(Reply::Ok)

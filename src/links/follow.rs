@@ -1,0 +1,594 @@
+//! The link to the primary: it is made, the dataset is synchronised, then what comes is executed, until it breaks and is
+//! made again.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use config::directive::{self, Key};
+use config::typed::OptionalText;
+use engine::clients::{Peer, flag};
+use engine::{Executor, Feed, ReplyMode, Session, Step, Wait};
+use replication::{
+    Answer, Credentials, Handshake, HandshakeError, Introduction, Place, Stage, TransferError,
+};
+use resp::{Limits, Parse, Parser, Trust};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
+use tracing::{debug, info, warn};
+
+use super::dial::{DialError, Uplink, dial};
+use super::receive::{Loading, Snapshot};
+use super::supervise::change_world;
+use crate::net::Shared;
+use crate::replication::{LinkPhase, Target, Upstream};
+
+/// The link to whatever primary there is.
+pub(super) struct Link {
+    pub(super) shared: Arc<Shared>,
+    executor: Executor,
+    targets: watch::Receiver<Option<Target>>,
+    /// The session of the connection, which has to be taken leave of.
+    session: Option<Session>,
+    /// The database that the stream has selected.
+    pub(super) db: u16,
+    /// A load that was begun, and perhaps goes on although its connection has ended.
+    pub(super) loading: Option<Loading>,
+    /// What the last attempt failed of: it is said in the log once, not every second.
+    last_trouble: Option<String>,
+}
+
+/// Why the link broke.
+#[derive(Debug)]
+pub(super) enum LinkError {
+    Dial(DialError),
+    Handshake(HandshakeError),
+    Transfer(TransferError),
+    /// The connection, with what was going on.
+    Io(&'static str, io::Error),
+    /// Nothing has come for `repl-timeout`.
+    Silent,
+    /// CLIENT KILL.
+    Killed,
+    /// Another primary is followed, or none.
+    Replaced,
+    /// The snapshot could not be stored or loaded.
+    Load(String),
+    /// What came is no command.
+    Protocol(String),
+    /// The other end speaks TLS, and this one does not.
+    NeedsTls,
+}
+
+/// How long it is from one attempt to the next.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often the primary is told how far we are.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+/// Room that is made for a read.
+const ROOM: usize = 64 * 1024;
+/// The longest line of a handshake.
+const LINE_MAX: usize = 1024;
+
+impl Link {
+    pub(super) fn new(shared: Arc<Shared>, executor: Executor) -> Self {
+        let targets = shared.server.replication.targets();
+        Self {
+            shared,
+            executor,
+            targets,
+            session: None,
+            db: 0,
+            loading: None,
+            last_trouble: None,
+        }
+    }
+
+    /// Follows whatever primary is to be followed, for ever.
+    pub(super) async fn run(&mut self) {
+        let mut targets = self.targets.clone();
+        loop {
+            self.hang_up().await;
+            let target = targets.borrow_and_update().clone();
+            let Some(target) = target else {
+                self.last_trouble = None;
+                if targets.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            let attempt = async {
+                let error = self.attempt(&target).await;
+                self.lost(&target, &error).await;
+                tokio::time::sleep(RETRY).await;
+            };
+            tokio::select! {
+                biased;
+                _ = targets.changed() => {}
+                () = attempt => {}
+            }
+        }
+    }
+
+    /// Ends what is left of the last connection.
+    async fn hang_up(&mut self) {
+        if let Some(loading) = self.loading.take() {
+            loading.end().await;
+        }
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        while let Some(wait) = self.executor.part(&mut session) {
+            wait.await;
+        }
+    }
+
+    pub(super) fn update(&self, target: &Target, change: impl FnOnce(&mut Upstream)) {
+        self.shared
+            .server
+            .replication
+            .update_upstream(target.epoch, change);
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.shared.server.clock.now().ms()
+    }
+
+    fn backlog(&self) -> u64 {
+        self.shared
+            .server
+            .config
+            .read()
+            .read(directive::REPL_BACKLOG_SIZE)
+    }
+
+    /// The link has broken, or was not made.
+    async fn lost(&mut self, target: &Target, error: &LinkError) {
+        let now_ms = self.now_ms();
+        let text = error.to_string();
+        let mut was_up = false;
+        self.update(target, |upstream| {
+            was_up = upstream.phase == LinkPhase::Connected;
+            upstream.phase = LinkPhase::Connect;
+            upstream.trouble = Some(text.clone());
+            upstream.client = None;
+            if was_up {
+                upstream.down_since_ms = now_ms;
+            }
+        });
+        if was_up {
+            info!("Connection with master lost: {text}");
+            info!("Caching the disconnected master state.");
+            let epoch = target.epoch;
+            change_world(&self.shared, |world| {
+                if let engine::Role::Replica {
+                    epoch: other,
+                    is_linked,
+                } = &mut world.role
+                    && *other == epoch
+                {
+                    *is_linked = false;
+                }
+            })
+            .await;
+        } else if self.last_trouble.as_ref() == Some(&text) {
+            debug!("{text}");
+        } else {
+            warn!("MASTER {}:{}: {text}", target.host, target.port);
+        }
+        self.last_trouble = Some(text);
+    }
+
+    async fn attempt(&mut self, target: &Target) -> LinkError {
+        match self.follow(target).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn follow(&mut self, target: &Target) -> Result<std::convert::Infallible, LinkError> {
+        let (host, port) = (target.host.as_str(), target.port);
+        self.update(target, |upstream| upstream.phase = LinkPhase::Connecting);
+        if self.last_trouble.is_none() {
+            info!("Connecting to MASTER {host}:{port}");
+        }
+        let mut uplink = dial(&self.shared.server, host, port)
+            .await
+            .map_err(LinkError::Dial)?;
+        let tls = uplink.tls();
+        self.update(target, |upstream| {
+            upstream.phase = LinkPhase::Handshake;
+            upstream.tls = tls;
+        });
+        info!("MASTER <-> REPLICA sync started");
+        let mut input = BytesMut::new();
+        let place = self.shared.server.replication.place(&self.shared.engine);
+        let answer = self
+            .shake_hands(target, &mut uplink, &mut input, place)
+            .await?;
+        match answer {
+            Answer::Continue(id) => {
+                info!("Successful partial resynchronization with master.");
+                let (shared, epoch, backlog) =
+                    (Arc::clone(&self.shared), target.epoch, self.backlog());
+                let (engine, replication) = (&shared.engine, &shared.server.replication);
+                let mut follows = false;
+                change_world(&shared, |world| {
+                    follows = replication.resume(engine, world, epoch, id, backlog);
+                })
+                .await;
+                if !follows {
+                    return Err(LinkError::Replaced);
+                }
+                info!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+            }
+            Answer::Full(place) => {
+                info!("Full resync from master: {}:{}", place.id, place.offset);
+                input = self
+                    .synchronise(target, &mut uplink, input, Snapshot::At(place))
+                    .await?;
+            }
+            Answer::Old => {
+                info!("Retrying with SYNC...");
+                input = self
+                    .synchronise(target, &mut uplink, input, Snapshot::Nowhere)
+                    .await?;
+            }
+        }
+        self.last_trouble = None;
+        self.stream(target, uplink, input).await
+    }
+
+    /// Introduces this replica and asks for the stream.
+    async fn shake_hands(
+        &self,
+        target: &Target,
+        uplink: &mut Uplink,
+        input: &mut BytesMut,
+        place: Option<Place>,
+    ) -> Result<Answer, LinkError> {
+        match place {
+            Some(Place { id, offset }) => info!(
+                "Trying a partial resynchronization (request {id}:{}).",
+                offset + 1
+            ),
+            None => info!("Partial resynchronization not possible (no cached master)"),
+        }
+        let mut handshake = Handshake::new(self.introduction(place));
+        let timeout = self.timeout();
+        loop {
+            let output = handshake.take_output();
+            if !output.is_empty() {
+                let sent = uplink.write_all(&output).await;
+                sent.map_err(|error| LinkError::Io("writing to the master", error))?;
+                let flushed = uplink.flush().await;
+                flushed.map_err(|error| LinkError::Io("writing to the master", error))?;
+            }
+            let line = tokio::time::timeout(timeout, read_line(uplink, input, handshake.stage()));
+            let line = line.await.map_err(|_elapsed| LinkError::Silent)??;
+            let now_ms = self.now_ms();
+            self.update(target, |upstream| upstream.heard_ms = now_ms);
+            if handshake.stage() == Stage::Ping && line.starts_with(b"+PONG") {
+                info!("Master replied to PING, replication can continue...");
+            }
+            let answer = handshake.line(&line).map_err(LinkError::Handshake)?;
+            for warning in handshake.take_warnings() {
+                warn!("{warning}");
+            }
+            if let Some(answer) = answer {
+                let output = handshake.take_output();
+                let sent = uplink.write_all(&output).await;
+                sent.map_err(|error| LinkError::Io("writing to the master", error))?;
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn introduction(&self, place: Option<Place>) -> Introduction {
+        let config = self.shared.server.config.read();
+        let text = |key: Key<OptionalText>| config.read(key).map(<[u8]>::to_vec);
+        let announced = config.read(directive::REPLICA_ANNOUNCE_PORT);
+        let own = if config.read(directive::TLS_REPLICATION) {
+            config.read(directive::TLS_PORT)
+        } else {
+            config.read(directive::PORT)
+        };
+        let port = if announced > 0 { announced } else { own };
+        let password = text(directive::MASTERAUTH).filter(|password| !password.is_empty());
+        Introduction {
+            credentials: password.map(|password| Credentials {
+                user: text(directive::MASTERUSER).filter(|user| !user.is_empty()),
+                password,
+            }),
+            port: u16::try_from(port).unwrap_or(0),
+            ip: text(directive::REPLICA_ANNOUNCE_IP),
+            place,
+            takes_over: false,
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        let timeout_s = self
+            .shared
+            .server
+            .config
+            .read()
+            .read(directive::REPL_TIMEOUT);
+        Duration::from_secs(u64::try_from(timeout_s).unwrap_or(1))
+    }
+
+    /// Executes what the primary sends.
+    async fn stream(
+        &mut self,
+        target: &Target,
+        uplink: Uplink,
+        mut input: BytesMut,
+    ) -> Result<std::convert::Infallible, LinkError> {
+        let mut session = self.session(target, &uplink);
+        let client = Arc::clone(&session.client);
+        let mut parser = Parser::default();
+        let (mut reading, mut writing) = tokio::io::split(uplink);
+        let mut acks = periodic(ACK_PERIOD);
+        let mut heard_ms = self.now_ms();
+        loop {
+            let ran = self
+                .execute(target, &mut session, &mut parser, &mut input)
+                .await;
+            // It is kept for the next connection, which may go on in the middle.
+            self.db = session.db;
+            let asked = match ran {
+                Ok(asked) => asked,
+                Err(error) => {
+                    self.session = Some(session);
+                    return Err(error);
+                }
+            };
+            if let Some(offset) = asked {
+                self.acknowledge(&mut writing, offset).await?;
+            }
+            input.reserve(ROOM);
+            let killed = poll_fn(|cx| {
+                client.inbox.register(cx.waker());
+                match client.inbox.is_killed() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            });
+            let error = tokio::select! {
+                biased;
+                () = killed => Some(LinkError::Killed),
+                _ = acks.tick() => {
+                    let timeout_ms = i64::try_from(self.timeout().as_millis()).unwrap_or(i64::MAX);
+                    if self.now_ms() - heard_ms > timeout_ms {
+                        Some(LinkError::Silent)
+                    } else {
+                        self.acknowledge(&mut writing, self.shared.engine.log.end()).await.err()
+                    }
+                }
+                count = reading.read_buf(&mut input) => match count {
+                    Ok(0) => Some(LinkError::Io("the master closed the connection", io::ErrorKind::UnexpectedEof.into())),
+                    Err(error) => Some(LinkError::Io("reading from the master", error)),
+                    Ok(count) => {
+                        heard_ms = self.now_ms();
+                        self.shared.server.replication.counters.input.fetch_add(count as u64, Relaxed);
+                        client.shown.last_ms.store(heard_ms, Relaxed);
+                        self.update(target, |upstream| upstream.heard_ms = heard_ms);
+                        None
+                    }
+                }
+            };
+            if let Some(error) = error {
+                self.session = Some(session);
+                return Err(error);
+            }
+        }
+    }
+
+    /// The session as which the primary's commands run.
+    fn session(&self, target: &Target, uplink: &Uplink) -> Session {
+        let (laddr, addr) = uplink.addresses();
+        let peer = Peer {
+            addr,
+            laddr,
+            fd: -1,
+            unix: false,
+            tls: uplink.tls(),
+        };
+        let client = self.shared.engine.clients.add(peer, self.now_ms());
+        client.set_flag(flag::PRIMARY, true);
+        let id = client.id;
+        self.update(target, |upstream| {
+            upstream.client = Some(id);
+            upstream.trouble = None;
+        });
+        let mut session = Session::new(client, true);
+        session.reply = ReplyMode::Off;
+        session.feed = Some(Box::new(Feed {
+            epoch: target.epoch,
+            raw: Vec::new(),
+        }));
+        session.select(self.db);
+        session
+    }
+
+    /// Tells the primary how far we are.
+    async fn acknowledge(
+        &self,
+        writing: &mut (impl AsyncWriteExt + Unpin),
+        offset: u64,
+    ) -> Result<(), LinkError> {
+        let offset = offset.to_string();
+        let ack = format!(
+            "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n${}\r\n{offset}\r\n",
+            offset.len()
+        );
+        let sent = async {
+            writing.write_all(ack.as_bytes()).await?;
+            writing.flush().await
+        };
+        sent.await
+            .map_err(|error| LinkError::Io("writing to the master", error))
+    }
+
+    /// Runs the whole commands at the start of `input`. How far we were when the primary asked, if it did: the answer does
+    /// not count the question itself.
+    async fn execute(
+        &mut self,
+        target: &Target,
+        session: &mut Session,
+        parser: &mut Parser,
+        input: &mut BytesMut,
+    ) -> Result<Option<u64>, LinkError> {
+        let limits = Limits {
+            bulk_max: u64::MAX,
+            trust: Trust::Primary,
+        };
+        let (mut at, mut asked) = (0, None);
+        loop {
+            let rest = input.get(at..).unwrap_or_default();
+            let parsed = parser.parse(rest, &limits);
+            let (length, words) =
+                match parsed.map_err(|error| LinkError::Protocol(error.to_string()))? {
+                    Parse::Incomplete { .. } => break,
+                    Parse::Skip(length) => (length, Vec::new()),
+                    Parse::Frame(length) => (length, parser.request(rest).iter().collect()),
+                };
+            let raw = rest.get(..length).unwrap_or_default();
+            if let [name, option, ..] = words.as_slice()
+                && name.eq_ignore_ascii_case(b"REPLCONF")
+                && option.eq_ignore_ascii_case(b"GETACK")
+            {
+                asked = Some(self.shared.engine.log.end());
+                self.append(session, raw).await?;
+            } else {
+                if let Some(feed) = &mut session.feed {
+                    feed.raw.extend_from_slice(raw);
+                }
+                if !words.is_empty() {
+                    self.call(session, &words).await?;
+                }
+                self.settle(session).await?;
+            }
+            at += length;
+        }
+        self.executor.end_batch();
+        input.advance(at);
+        if self
+            .targets
+            .borrow()
+            .as_ref()
+            .is_none_or(|now| now.epoch != target.epoch)
+        {
+            return Err(LinkError::Replaced);
+        }
+        Ok(asked)
+    }
+
+    async fn append(&mut self, session: &mut Session, raw: &[u8]) -> Result<(), LinkError> {
+        if let Some(feed) = &mut session.feed {
+            feed.raw.extend_from_slice(raw);
+        }
+        self.settle(session).await
+    }
+
+    async fn call(&mut self, session: &mut Session, words: &[&[u8]]) -> Result<(), LinkError> {
+        loop {
+            match self.executor.call(session, words) {
+                Step::Done | Step::Lane | Step::Freeze(_) | Step::Host(_) => return Ok(()),
+                Step::Close => return Err(LinkError::Replaced),
+                Step::Yield => tokio::task::yield_now().await,
+                Step::Wait(Wait::Shard(freed)) => freed.await,
+                Step::Wait(Wait::World { changed, .. }) => changed.await,
+                // A primary logs what a waiting call came to, never the call.
+                Step::Wait(Wait::Reply { .. }) => return Ok(()),
+            }
+        }
+    }
+
+    async fn settle(&mut self, session: &mut Session) -> Result<(), LinkError> {
+        loop {
+            match self.executor.settle_feed(session) {
+                Step::Close => return Err(LinkError::Replaced),
+                Step::Yield => tokio::task::yield_now().await,
+                Step::Wait(Wait::Shard(freed)) => freed.await,
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+pub(super) fn periodic(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Reads a line, without its end.
+async fn read_line(
+    uplink: &mut Uplink,
+    input: &mut BytesMut,
+    stage: Stage,
+) -> Result<BytesMut, LinkError> {
+    loop {
+        if stage == Stage::Ping && input.first() == Some(&TLS_ALERT) {
+            return Err(LinkError::NeedsTls);
+        }
+        if let Some(end) = input.iter().position(|byte| *byte == b'\n') {
+            let mut line = input.split_to(end + 1);
+            line.truncate(line.trim_ascii_end().len());
+            if stage == Stage::Ping && line == tls::RESP_ON_TLS_PORT.trim_ascii_end() {
+                return Err(LinkError::NeedsTls);
+            }
+            return Ok(line);
+        }
+        if input.len() > LINE_MAX {
+            return Err(LinkError::Protocol("a line without an end".to_owned()));
+        }
+        match uplink.read_buf(input).await {
+            Ok(0) if stage == Stage::Ping => {
+                return Err(LinkError::Io(
+                    "the master closed the connection at once: it may expect TLS (tls-replication), or be full",
+                    io::ErrorKind::UnexpectedEof.into(),
+                ));
+            }
+            Ok(0) => {
+                return Err(LinkError::Io(
+                    "the master closed the connection during the handshake",
+                    io::ErrorKind::UnexpectedEof.into(),
+                ));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(LinkError::Io("reading from the master", error)),
+        }
+    }
+}
+
+/// The first byte of a TLS alert.
+const TLS_ALERT: u8 = 21;
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial(error) => write!(f, "Error condition on socket for SYNC: {error}"),
+            Self::Handshake(error) => write!(f, "{error}"),
+            Self::Transfer(error) => write!(f, "{error}"),
+            Self::Io(what, error) if error.kind() == io::ErrorKind::UnexpectedEof => f.write_str(what),
+            Self::Io(what, error) => write!(f, "I/O error {what}: {error}"),
+            Self::Silent => f.write_str(
+                "MASTER timeout: no data nor PING received... (repl-timeout)",
+            ),
+            Self::Killed => f.write_str("the link was killed (CLIENT KILL)"),
+            Self::Replaced => f.write_str("it is not followed any more"),
+            Self::Load(text) => f.write_str(text),
+            Self::Protocol(text) => write!(f, "Protocol error from the master: {text}"),
+            Self::NeedsTls => f.write_str(
+                "the master speaks TLS on this port, and this replica plaintext: set tls-replication yes",
+            ),
+        }
+    }
+}

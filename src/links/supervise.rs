@@ -1,0 +1,184 @@
+//! What has to be done for replicas from time to time: pings, timeouts, limits, and the end of a backlog that nobody wants.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use config::directive;
+use engine::World;
+use log::Unit;
+use tracing::{info, warn};
+
+use super::with_everything;
+use crate::client_info;
+use crate::net::Shared;
+use crate::replication::{Follower, Phase};
+
+/// What it remembers from one run to the next.
+#[derive(Debug, Default)]
+pub(super) struct Supervisor {
+    second_ms: i64,
+    pinged_ms: i64,
+    /// The size of the backlog that was last seen in the configuration.
+    backlog: u64,
+}
+
+impl Supervisor {
+    /// Looks at all replicas; to be called several times a second.
+    pub(super) async fn run(&mut self, shared: &Arc<Shared>) {
+        let now_ms = shared.server.clock.now().ms();
+        shared.engine.acks.ask_if_wanted(&shared.engine);
+        let size = shared
+            .server
+            .config
+            .read()
+            .read(directive::REPL_BACKLOG_SIZE);
+        if self.backlog != size {
+            self.backlog = size;
+            shared
+                .server
+                .replication
+                .resize_backlog(&shared.engine, size);
+        }
+        let followers = shared.server.replication.followers.all();
+        for follower in &followers {
+            if is_over_limit(shared, follower, now_ms) {
+                let line = client_info::line(&shared.engine, &follower.client, now_ms);
+                warn!("Client {line} closed for overcoming of output buffer limits.");
+                shared.server.counters.output_limit.fetch_add(1, Relaxed);
+                follower.client.inbox.kill();
+            }
+        }
+        if now_ms - self.second_ms < 1000 {
+            return;
+        }
+        self.second_ms = now_ms;
+        self.ping(shared, &followers, now_ms);
+        end_silent(shared, &followers, now_ms);
+        count_good(shared, &followers, now_ms).await;
+        end_backlog(shared, &followers, now_ms).await;
+    }
+
+    /// Lets replicas see that the primary lives: those that follow the log by PING in it, those that wait by empty lines.
+    fn ping(&mut self, shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
+        let period_s = shared
+            .server
+            .config
+            .read()
+            .read(directive::REPL_PING_REPLICA_PERIOD);
+        if now_ms - self.pinged_ms >= period_s.saturating_mul(1000) && !followers.is_empty() {
+            let mut unit = Unit::default();
+            unit.command_anywhere(&[b"PING"]);
+            if shared.engine.try_append(&mut unit) {
+                self.pinged_ms = now_ms;
+            }
+        }
+        for follower in followers {
+            if matches!(follower.phase(), Phase::Waiting | Phase::Saving) {
+                follower.wants_newline.store(true, Relaxed);
+                follower.client.inbox.wake();
+            }
+        }
+    }
+}
+
+/// Ends connections of replicas that have not been heard of for `repl-timeout`.
+fn end_silent(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
+    let timeout_ms = shared.server.config.read().read(directive::REPL_TIMEOUT) * 1000;
+    for follower in followers {
+        let (since_ms, what) = match follower.phase() {
+            Phase::Online => (follower.acknowledged_ms.load(Relaxed), "streaming sync"),
+            Phase::Sending => (follower.written_ms.load(Relaxed), "full sync"),
+            _ => continue,
+        };
+        if since_ms > 0 && now_ms - since_ms > timeout_ms {
+            warn!(
+                "Disconnecting timedout replica ({what}): {}",
+                follower.name()
+            );
+            follower.client.inbox.kill();
+        }
+    }
+}
+
+/// Whether a replica reads so slowly that it is given up (`client-output-buffer-limit replica`).
+fn is_over_limit(shared: &Shared, follower: &Follower, now_ms: i64) -> bool {
+    let (limit, backlog) = {
+        let config = shared.server.config.read();
+        let limits = config.read(directive::CLIENT_OUTPUT_BUFFER_LIMIT);
+        (limits.replica, config.read(directive::REPL_BACKLOG_SIZE))
+    };
+    let behind = shared
+        .engine
+        .log
+        .end()
+        .saturating_sub(follower.sent.load(Relaxed));
+    let used = behind + follower.client.shown.out.load(Relaxed);
+    // What fits into the backlog is kept anyway.
+    let bound = |bytes: u64| bytes.max(backlog);
+    if limit.hard_bytes > 0 && used > bound(limit.hard_bytes) {
+        return true;
+    }
+    if limit.soft_bytes == 0 || used <= bound(limit.soft_bytes) {
+        follower.over_soft_ms.store(0, Relaxed);
+        return false;
+    }
+    let since_ms = follower.over_soft_ms.load(Relaxed);
+    if since_ms == 0 {
+        follower.over_soft_ms.store(now_ms, Relaxed);
+    }
+    let allowed_ms = i64::try_from(limit.soft_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    since_ms > 0 && now_ms - since_ms > allowed_ms
+}
+
+/// Refuses writes while too few replicas keep up (`min-replicas-to-write`).
+pub(super) async fn count_good(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
+    let (wanted, lag_max_s) = {
+        let config = shared.server.config.read();
+        let wanted = config.read(directive::MIN_REPLICAS_TO_WRITE);
+        (wanted, config.read(directive::MIN_REPLICAS_MAX_LAG))
+    };
+    let good = followers
+        .iter()
+        .filter(|follower| follower.is_good(now_ms, lag_max_s));
+    let good = i64::try_from(good.count()).unwrap_or(i64::MAX);
+    let lacks = wanted > 0 && lag_max_s > 0 && good < wanted;
+    if shared.engine.world().lacks_replicas != lacks {
+        change_world(shared, |world| world.lacks_replicas = lacks).await;
+    }
+}
+
+/// Drops the backlog of a primary that has had no replica for `repl-backlog-ttl`.
+async fn end_backlog(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
+    let replication = &shared.server.replication;
+    let alone = &replication.counters.alone_since_ms;
+    if !followers.is_empty() {
+        return alone.store(0, Relaxed);
+    }
+    if alone.load(Relaxed) == 0 {
+        alone.store(now_ms, Relaxed);
+    }
+    let ttl_s = shared
+        .server
+        .config
+        .read()
+        .read(directive::REPL_BACKLOG_TTL);
+    let over = ttl_s > 0 && now_ms - alone.load(Relaxed) > ttl_s.saturating_mul(1000);
+    if over && replication.has_backlog() && replication.upstream().is_none() {
+        change_world(shared, |world| {
+            replication.close_backlog(&shared.engine, world)
+        })
+        .await;
+        info!("Replication backlog freed after {ttl_s} seconds without connected replicas.");
+    }
+}
+
+/// Replaces the world.
+pub(super) async fn change_world(shared: &Shared, change: impl FnOnce(&mut World)) {
+    let engine = &shared.engine;
+    with_everything(engine, |held| {
+        let mut world = World::clone(&engine.world());
+        change(&mut world);
+        engine.replace_world(held, world);
+    })
+    .await;
+}

@@ -1,0 +1,267 @@
+//! Replication's commands: REPLICAOF, ROLE, WAIT, and what replicas say (REPLCONF, PSYNC, SYNC).
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
+use config::composite::Primary;
+use config::directive;
+use engine::clients::flag;
+use engine::{EngineCommand, Flow, Handler, Holding, HostRequest, SessionCtx};
+use replication::{ConfError, Notice};
+use tracing::{info, warn};
+
+use super::error::RowError;
+use super::{host, server};
+use crate::client_info;
+use crate::replication::{LinkPhase, Phase, Psync};
+
+/// The rows of this module.
+pub(super) const COMMANDS: &[&EngineCommand] =
+    &[&PSYNC, &REPLCONF, &REPLICAOF, &ROLE, &SLAVEOF, &SYNC, &WAIT];
+
+const REPLICAOF: EngineCommand = EngineCommand {
+    name: "replicaof",
+    group: Group::Server,
+    since: "5.0.0",
+    summary: "Makes the server a replica of another one, or ends that.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::NO_ASYNC_LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::empty(),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(replicaof),
+};
+
+const SLAVEOF: EngineCommand = EngineCommand {
+    name: "slaveof",
+    since: "1.0.0",
+    summary: "The older name of REPLICAOF.",
+    ..REPLICAOF
+};
+
+fn replicaof(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let (name, port) = (args.bytes()?, args.bytes()?);
+    let none = name.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one");
+    let who = client_info::line(ctx.engine, &ctx.session.client, ctx.now.ms());
+    if none {
+        return Ok(Flow::everything(move |held| {
+            let server = host(held.engine);
+            if server.replication.lead(held) {
+                let mut config = server.config.write();
+                config.assign(directive::REPLICAOF, None);
+                drop(config);
+                server.show_role(false);
+                warn!("MASTER MODE enabled (user request from '{who}')");
+            }
+            Ok(Reply::Ok)
+        }));
+    }
+    if ctx.session.client.has_flag(flag::REPLICA) {
+        return Err(RowError::NotForReplicas.into());
+    }
+    let port = resp::number::parse_i64(port).and_then(|port| u16::try_from(port).ok());
+    let primary = Primary {
+        host: name.to_vec(),
+        port: port.ok_or(RowError::InvalidMasterPort)?,
+    };
+    Ok(Flow::everything(move |held| follow(held, &primary, &who)))
+}
+
+fn follow(held: &mut Holding<'_>, primary: &Primary, who: &str) -> Result<Reply, CommandError> {
+    let server = host(held.engine);
+    let (name, port) = (String::from_utf8_lossy(&primary.host), primary.port);
+    let upstream = server.replication.upstream();
+    if upstream.is_some_and(|upstream| upstream.host == name && upstream.port == port) {
+        info!(
+            "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed."
+        );
+        return Ok(Reply::Simple("OK Already connected to specified master"));
+    }
+    let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    server.replication.follow(held, primary, backlog);
+    let mut config = server.config.write();
+    config.assign(directive::REPLICAOF, Some(primary.clone()));
+    drop(config);
+    server.show_role(true);
+    warn!("REPLICAOF {name}:{port} enabled (user request from '{who}')");
+    Ok(Reply::Ok)
+}
+
+const ROLE: EngineCommand = EngineCommand {
+    name: "role",
+    group: Group::Server,
+    since: "2.8.12",
+    summary: "Says whether this is a primary or a replica, and of whom.",
+    complexity: "O(N) in the number of replicas",
+    arity: Arity::Exact(1),
+    keys: &[],
+    flags: Flags::FAST
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::ADMIN.union(Categories::DANGEROUS),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(role),
+};
+
+fn role(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    let end = ctx.engine.log.end();
+    let replication = &server(ctx).replication;
+    let Some(upstream) = replication.upstream() else {
+        let mut replicas = replication.followers.all();
+        replicas.retain(|replica| replica.phase() == Phase::Online);
+        let mut out = ctx.out();
+        out.array(3);
+        out.bulk(b"master");
+        out.integer(end as i64);
+        out.array(replicas.len());
+        for replica in replicas {
+            let (ip, port) = replica.address();
+            out.array(3);
+            out.bulk(ip.as_bytes());
+            out.bulk(port.to_string().as_bytes());
+            out.bulk(replica.acknowledged.load(Relaxed).to_string().as_bytes());
+        }
+        return ctx.written();
+    };
+    let is_up = upstream.phase == LinkPhase::Connected;
+    let mut out = ctx.out();
+    out.array(5);
+    out.bulk(b"slave");
+    out.bulk(upstream.host.as_bytes());
+    out.integer(i64::from(upstream.port));
+    out.bulk(upstream.phase.name().as_bytes());
+    out.integer(if is_up { end as i64 } else { -1 });
+    ctx.written()
+}
+
+const REPLCONF: EngineCommand = EngineCommand {
+    name: "replconf",
+    group: Group::Server,
+    since: "3.0.0",
+    summary: "What a replica tells its primary of itself.",
+    complexity: "O(1)",
+    arity: Arity::AtLeast(1),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::ALLOW_BUSY)
+        .union(Flags::LOADING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
+    categories: Categories::empty(),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(replconf),
+};
+
+fn replconf(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
+    let follower = server(ctx).replication.followers.of(&ctx.session.client);
+    ctx.session.client.set_flag(flag::TALKS, true);
+    let taken = follower.conf.lock().take(args.peek_all());
+    match taken {
+        Ok(None) => Ok(Reply::Ok.into()),
+        // Neither is answered: an ACK says something only on the connection of a replica, which is not here.
+        Ok(Some(Notice::Ack { .. } | Notice::GetAck)) => ctx.written(),
+        Err(ConfError::Syntax) => Err(CommandError::Syntax),
+        Err(ConfError::NotInteger) => Err(CommandError::NotInteger),
+        Err(ConfError::IpTooLong) => {
+            Err(RowError::ReplconfIp(args.peek_all().last().map_or(0, |ip| ip.len())).into())
+        }
+        Err(ConfError::Unknown(option)) => Err(RowError::ReplconfOption(option.into()).into()),
+        Err(ConfError::UnknownFilter(filter)) => {
+            Err(RowError::ReplconfFilter(filter.into()).into())
+        }
+    }
+}
+
+const PSYNC: EngineCommand = EngineCommand {
+    name: "psync",
+    group: Group::Server,
+    since: "2.8.0",
+    summary: "A replica asks for what it lacks.",
+    complexity: "O(1), and the sending of the dataset where it lacks too much",
+    arity: Arity::AtLeast(3),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::NO_ASYNC_LOADING)
+        .union(Flags::NO_MULTI)
+        .union(Flags::NOSCRIPT),
+    categories: Categories::empty(),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(psync),
+};
+
+fn psync(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let (id, wanted) = (args.bytes()?, args.int()?);
+    let id = id.to_vec();
+    serve(ctx, Psync::At { id, wanted })
+}
+
+const SYNC: EngineCommand = EngineCommand {
+    name: "sync",
+    since: "1.0.0",
+    summary: "A replica of the old kind asks for the dataset and what follows.",
+    arity: Arity::Exact(1),
+    handler: Handler::Session(sync),
+    ..PSYNC
+};
+
+fn sync(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    serve(ctx, Psync::Old)
+}
+
+/// Has the connection served as a replica's from now on.
+fn serve(ctx: &SessionCtx<'_>, asked: Psync) -> Result<Flow, CommandError> {
+    let replication = &server(ctx).replication;
+    let upstream = replication.upstream();
+    if upstream.is_some_and(|upstream| upstream.phase != LinkPhase::Connected) {
+        return Err(RowError::NoMasterLink.into());
+    }
+    let client = &ctx.session.client;
+    if !ctx.session.out.is_empty() {
+        return Err(RowError::PendingOutput.into());
+    }
+    let follower = replication.followers.of(client);
+    info!("Replica {} asks for synchronization", follower.name());
+    *follower.asked.lock() = Some(asked);
+    client.set_flag(flag::REPLICA, true);
+    follower.set_phase(Phase::Waiting);
+    Ok(Flow::Host(HostRequest::Follow))
+}
+
+const WAIT: EngineCommand = EngineCommand {
+    name: "wait",
+    group: Group::Generic,
+    since: "3.0.0",
+    summary: "Waits until so many replicas have what the connection has written.",
+    complexity: "O(1)",
+    arity: Arity::Exact(3),
+    keys: &[],
+    flags: Flags::empty(),
+    categories: Categories::CONNECTION,
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    subcommands: &[],
+    handler: Handler::Session(wait),
+};
+
+fn wait(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    if ctx.world.is_replica() {
+        return Err(RowError::WaitOnReplica.into());
+    }
+    let replicas = usize::try_from(args.int()?).unwrap_or(0);
+    let timeout_ms = args.int_or(RowError::TimeoutNotInteger.into())?;
+    if timeout_ms < 0 {
+        return Err(RowError::NegativeTimeout.into());
+    }
+    Ok(Flow::Acks {
+        replicas,
+        timeout_ms: (timeout_ms > 0).then_some(timeout_ms),
+    })
+}

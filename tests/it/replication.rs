@@ -1,0 +1,544 @@
+//! Replication over real sockets: with a real redis-server where one is in PATH, over TLS with certificates and passwords,
+//! under a load of every type while links are cut.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cuirass::Kind;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use resp::{ReplyParser, Value};
+use tempfile::TempDir;
+use testkit::render;
+
+use crate::server::{TestServer, request, wait_until};
+
+/// The password of every server here.
+const PASSWORD: &str = "open sesame";
+
+/// A connection that is authenticated and reads whole replies.
+struct Talk {
+    stream: TcpStream,
+    input: Vec<u8>,
+}
+
+impl Talk {
+    fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            input: Vec::new(),
+        }
+    }
+
+    fn authenticated(address: SocketAddr) -> Self {
+        let mut talk = Self::to(address);
+        assert_eq!(talk.say("AUTH", &[PASSWORD]), "+OK");
+        talk
+    }
+
+    fn send(&mut self, words: &[&str]) {
+        self.stream.write_all(&request(words)).unwrap();
+    }
+
+    fn value(&mut self) -> Value {
+        loop {
+            let parsed = ReplyParser::default().parse(&self.input).unwrap();
+            if let Some((value, length)) = parsed {
+                self.input.drain(..length);
+                return value;
+            }
+            let mut piece = [0; 4096];
+            let count = self.stream.read(&mut piece).unwrap();
+            assert!(count > 0, "the server has closed the connection");
+            self.input.extend_from_slice(&piece[..count]);
+        }
+    }
+
+    /// Calls a command and renders the reply.
+    fn say(&mut self, name: &str, words: &[&str]) -> String {
+        let all: Vec<&str> = std::iter::once(name).chain(words.iter().copied()).collect();
+        self.send(&all);
+        render(&self.value())
+    }
+
+    fn line(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        self.send(&words);
+        render(&self.value())
+    }
+
+    /// A field of INFO replication.
+    fn info(&mut self, field: &str) -> String {
+        self.send(&["INFO", "replication"]);
+        let value = self.value();
+        let text = String::from_utf8(value.as_bytes().unwrap().to_vec()).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.unwrap_or_default().to_owned()
+    }
+}
+
+/// A throw-away CA and a certificate for this machine, in files.
+struct Certificates(TempDir);
+
+impl Certificates {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        // A name other than the authority's: OpenSSL takes it for one that signed itself otherwise.
+        params.distinguished_name.push(DnType::CommonName, "server");
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        std::fs::write(dir.path().join("ca.crt"), authority.pem()).unwrap();
+        std::fs::write(dir.path().join("server.crt"), certificate.pem()).unwrap();
+        std::fs::write(dir.path().join("server.key"), key.serialize_pem()).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The directives that every server here has.
+    fn directives(&self) -> Vec<(&'static str, String)> {
+        let file = |name| self.path(name).display().to_string();
+        vec![
+            ("tls-cert-file", file("server.crt")),
+            ("tls-key-file", file("server.key")),
+            ("tls-ca-cert-file", file("ca.crt")),
+            ("tls-auth-clients", "yes".to_owned()),
+            ("tls-replication", "yes".to_owned()),
+            ("requirepass", format!("\"{PASSWORD}\"")),
+            ("masterauth", format!("\"{PASSWORD}\"")),
+            ("enable-debug-command", "yes".to_owned()),
+            ("repl-diskless-sync-delay", "0".to_owned()),
+            ("repl-ping-replica-period", "1".to_owned()),
+        ]
+    }
+}
+
+/// A server of either make.
+trait Node {
+    /// Where clients reach it in plaintext.
+    fn plain(&self) -> SocketAddr;
+    /// The port where replicas reach it.
+    fn port(&self) -> u16;
+
+    fn talk(&self) -> Talk {
+        Talk::authenticated(self.plain())
+    }
+
+    /// Has it follow another one.
+    fn follow(&self, primary: &dyn Node) {
+        let port = primary.port().to_string();
+        assert_eq!(self.talk().say("REPLICAOF", &["127.0.0.1", &port]), "+OK");
+        wait_until("the link is up", || {
+            self.talk().info("master_link_status") == "up"
+        });
+    }
+}
+
+impl Node for TestServer {
+    fn plain(&self) -> SocketAddr {
+        self.address(Kind::Tcp)
+    }
+
+    fn port(&self) -> u16 {
+        self.address(Kind::Tls).port()
+    }
+}
+
+/// A server of ours.
+fn ours(certificates: &Certificates, more: &str) -> TestServer {
+    let directives = certificates.directives();
+    let lines = directives
+        .iter()
+        .map(|(name, value)| format!("{name} {value}\n"));
+    let lines = lines.collect::<String>() + more;
+    TestServer::start(&lines, &[Kind::Tcp, Kind::Tls], TempDir::new().unwrap())
+}
+
+/// A real redis-server.
+struct Real {
+    child: Child,
+    plain: SocketAddr,
+    tls: u16,
+    _dir: TempDir,
+}
+
+impl Real {
+    /// `None` when there is no redis-server with TLS to be had.
+    fn start(certificates: &Certificates) -> Option<Self> {
+        let dir = TempDir::new().unwrap();
+        let ports = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [plain, tls] = ports.map(|socket| socket.local_addr().unwrap());
+        let mut lines = format!(
+            "port {}\ntls-port {}\nsave \"\"\ndir {}\nloglevel verbose\n",
+            plain.port(),
+            tls.port(),
+            dir.path().display()
+        );
+        for (name, value) in certificates.directives() {
+            lines += &format!("{name} {value}\n");
+        }
+        let file = dir.path().join("redis.conf");
+        std::fs::write(&file, lines).unwrap();
+        let child = Command::new("redis-server")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut real = Self {
+            child,
+            plain,
+            tls: tls.port(),
+            _dir: dir,
+        };
+        let mut is_up = false;
+        for _ in 0..2000 {
+            is_up = TcpStream::connect(plain).is_ok();
+            if is_up || real.child.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        is_up.then_some(real)
+    }
+}
+
+impl Node for Real {
+    fn plain(&self) -> SocketAddr {
+        self.plain
+    }
+
+    fn port(&self) -> u16 {
+        self.tls
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+/// A small generator of the same numbers every time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// One write of any type.
+fn write(dice: &mut Dice) -> String {
+    let (key, number) = (dice.below(40), dice.below(1000));
+    let other = dice.below(40);
+    match dice.below(34) {
+        0 => format!("SET s:{key} value:{number}"),
+        1 => format!("SET s:{key} short PX {}", 1 + number % 50),
+        2 => format!("APPEND s:{key} more:{number}"),
+        3 => format!("SETRANGE s:{key} {} xyz", number % 100),
+        4 => format!("INCRBY n:{key} {number}"),
+        5 => format!("INCRBYFLOAT f:{key} 0.{number}"),
+        6 => format!("SETBIT b:{key} {number} 1"),
+        7 => format!("LPUSH l:{key} {number} a b"),
+        8 => format!("RPOP l:{key}"),
+        9 => format!("LMOVE l:{key} l:{other} LEFT RIGHT"),
+        10 => format!("LTRIM l:{key} 0 20"),
+        11 => format!("SADD t:{key} {number} x y"),
+        12 => format!("SPOP t:{key} 2"),
+        13 => format!("SINTERSTORE t:{key} t:{other} t:{number}"),
+        14 => format!("HSET h:{key} f{} {number} g x", number % 10),
+        15 => format!("HINCRBYFLOAT h:{key} r 1.{number}"),
+        16 => format!("HDEL h:{key} f{}", number % 10),
+        17 => format!("ZADD z:{key} {number} m{} 2 x", number % 20),
+        18 => format!("ZPOPMIN z:{key} 2"),
+        19 => format!("ZUNIONSTORE z:{key} 2 z:{other} z:{key}"),
+        20 => format!("XADD x:{key} MAXLEN ~ 30 * f {number}"),
+        21 => format!("XGROUP CREATE x:{key} g 0 MKSTREAM"),
+        22 => format!("XREADGROUP GROUP g c COUNT 2 STREAMS x:{key} >"),
+        23 => format!("PEXPIRE l:{key} {}", 20 + number % 200),
+        24 => format!("EXPIRE h:{key} 1000"),
+        25 => format!("PERSIST h:{key}"),
+        26 => format!("RENAME s:{key} s:{other}"),
+        27 => format!("COPY z:{key} z:{other} REPLACE"),
+        28 => format!("GETDEL s:{key}"),
+        29 => format!("DEL z:{key} l:{other}"),
+        30 => format!("MSET s:{key} {number} n:{other} {number}"),
+        31 => format!("LPUSH wanted:{} {number}", number % 3),
+        32 => format!("PUBLISH channel {number}"),
+        _ => format!("GETEX s:{key} PX {}", 10 + number % 30),
+    }
+}
+
+/// Writes a mixed load on `primary` while others wait for keys there, and lets `disturb` do something every so often.
+fn write_load(primary: &dyn Node, seed: u64, writes: usize, mut disturb: impl FnMut(usize)) {
+    let mut waiters: Vec<Talk> = (0..3).map(|_| primary.talk()).collect();
+    for (number, waiter) in waiters.iter_mut().enumerate() {
+        let key = format!("wanted:{number}");
+        waiter.send(&["BLMOVE", &key, "got", "LEFT", "RIGHT", "0"]);
+    }
+    let (mut client, mut dice) = (primary.talk(), Dice(seed));
+    for step in 0..writes {
+        if dice.below(50) == 0 {
+            client.line(&format!("SELECT {}", dice.below(4)));
+        }
+        if dice.below(8) == 0 {
+            client.line("MULTI");
+            for _ in 0..=dice.below(4) {
+                client.line(&write(&mut dice));
+            }
+            client.line("EXEC");
+        } else {
+            client.line(&write(&mut dice));
+        }
+        if dice.below(400) == 0 {
+            client.line("SWAPDB 1 2");
+        }
+        if step % 100 == 99 {
+            disturb(step / 100);
+        }
+    }
+}
+
+/// Waits until all have the same dataset at the same place of the same history.
+fn await_agreement(nodes: &[&dyn Node]) {
+    let state = |node: &&dyn Node| {
+        let mut talk = node.talk();
+        let place = [talk.info("master_replid"), talk.info("master_repl_offset")];
+        (place, talk.line("DEBUG DIGEST"))
+    };
+    let mut states = Vec::new();
+    for _ in 0..PATIENCE {
+        states = nodes.iter().map(state).collect();
+        if states.windows(2).all(|pair| pair[0] == pair[1]) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let differing = differing_keys(nodes);
+    panic!("they do not agree: {states:#?}\n{differing:#?}");
+}
+
+/// The keys whose values differ, with their digests.
+fn differing_keys(nodes: &[&dyn Node]) -> Vec<String> {
+    let mut differing = Vec::new();
+    for db in 0..4 {
+        let mut talks: Vec<Talk> = nodes.iter().map(|node| node.talk()).collect();
+        let mut keys = BTreeSet::new();
+        for talk in &mut talks {
+            talk.line(&format!("SELECT {db}"));
+            talk.send(&["KEYS", "*"]);
+            let Value::Array(found) = talk.value() else {
+                continue;
+            };
+            let names = found.iter().filter_map(Value::as_bytes);
+            keys.extend(names.map(|name| String::from_utf8_lossy(name).into_owned()));
+        }
+        for key in keys {
+            let digest = |talk: &mut Talk| talk.say("DEBUG", &["DIGEST-VALUE", &key]);
+            let digests: Vec<String> = talks.iter_mut().map(digest).collect();
+            if digests.windows(2).any(|pair| pair[0] != pair[1]) {
+                differing.push(format!("{db} {key} {digests:?}"));
+            }
+        }
+    }
+    differing
+}
+
+/// Looks at whether all agree.
+const PATIENCE: usize = 1000;
+
+/// Cuts links: at the primary's end in one turn, at the replica's in the next.
+fn cut(turn: usize, primary: &dyn Node, replica: &dyn Node) {
+    match turn % 3 {
+        0 => drop(primary.talk().line("CLIENT KILL TYPE replica")),
+        1 => drop(replica.talk().line("CLIENT KILL TYPE master")),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_chain_follows_a_real_primary_over_tls() {
+    let certificates = Certificates::new();
+    let Some(primary) = Real::start(&certificates) else {
+        return;
+    };
+    let first = ours(&certificates, "repl-diskless-load swapdb\n");
+    let second = ours(&certificates, "");
+    write_load(&primary, 1, 300, |_| {});
+    first.follow(&primary);
+    second.follow(&first);
+    write_load(&primary, 2, 1500, |turn| {
+        cut(turn, &primary, &first);
+        cut(turn + 1, &first, &second);
+    });
+    await_agreement(&[&primary, &first, &second]);
+    assert!(first.talk().info("master_link_tls").starts_with("TLSv1.3:"));
+}
+
+#[test]
+fn a_real_replica_follows_us_over_tls() {
+    let certificates = Certificates::new();
+    let primary = ours(&certificates, "");
+    write_load(&primary, 3, 300, |_| {});
+    let Some(replica) = Real::start(&certificates) else {
+        return;
+    };
+    replica.follow(&primary);
+    write_load(&primary, 4, 1500, |turn| cut(turn, &primary, &replica));
+    await_agreement(&[&primary, &replica]);
+}
+
+#[test]
+fn from_files_as_well() {
+    let certificates = Certificates::new();
+    let primary = ours(&certificates, "repl-diskless-sync no\n");
+    let replica = ours(&certificates, "");
+    write_load(&primary, 5, 500, |_| {});
+    replica.follow(&primary);
+    write_load(&primary, 6, 500, |turn| cut(turn, &primary, &replica));
+    await_agreement(&[&primary, &replica]);
+}
+
+#[test]
+fn a_promoted_replica_is_followed_without_a_full_synchronisation() {
+    let certificates = Certificates::new();
+    let [a, b, c] = [(); 3].map(|()| ours(&certificates, ""));
+    write_load(&a, 7, 200, |_| {});
+    b.follow(&a);
+    c.follow(&a);
+    write_load(&a, 8, 200, |_| {});
+    await_agreement(&[&a, &b, &c]);
+    let full = || b.talk().line("INFO stats").contains("sync_full:0");
+    assert!(full());
+    assert_eq!(b.talk().line("REPLICAOF NO ONE"), "+OK");
+    a.follow(&b);
+    c.follow(&b);
+    write_load(&b, 9, 200, |_| {});
+    await_agreement(&[&b, &a, &c]);
+    assert!(full(), "all went on from where they were");
+}
+
+#[test]
+fn wait_counts_replicas_that_have_everything() {
+    let certificates = Certificates::new();
+    let [primary, replica] = [(); 2].map(|()| ours(&certificates, ""));
+    let mut client = primary.talk();
+    assert_eq!(client.line("WAIT 0 10"), ":0");
+    assert_eq!(client.line("WAIT 1 10"), ":0");
+    replica.follow(&primary);
+    wait_until("it is online", || {
+        primary.talk().info("slave0").contains("state=online")
+    });
+    client.line("SET a 1");
+    assert_eq!(client.line("WAIT 1 0"), ":1");
+    assert_eq!(client.line("WAIT 2 10"), ":1");
+    let refused = replica.talk().line("WAIT 1 0");
+    assert!(
+        refused.starts_with("-ERR WAIT cannot be used with replica instances."),
+        "{refused}"
+    );
+    assert_eq!(client.line("WAIT 1 -1"), "-ERR timeout is negative");
+    assert!(primary.talk().line("ROLE").contains("master"));
+    assert!(replica.talk().line("ROLE").contains("connected"));
+}
+
+#[test]
+fn what_replicas_say_is_answered_as_redis_does() {
+    let server = TestServer::plain("");
+    let mut client = Talk::to(server.address(Kind::Tcp));
+    assert_eq!(client.line("REPLCONF listening-port 6380"), "+OK");
+    assert_eq!(client.line("REPLCONF capa eof capa psync2"), "+OK");
+    assert_eq!(
+        client.line("REPLCONF nonsense 1"),
+        "-ERR Unrecognized REPLCONF option: nonsense"
+    );
+    assert_eq!(client.line("REPLCONF capa"), "-ERR syntax error");
+    assert_eq!(client.line("SLAVEOF NO ONE"), "+OK");
+    assert_eq!(
+        client.line("REPLICAOF host port"),
+        "-ERR Invalid master port"
+    );
+    assert_eq!(
+        client.line("PSYNC ? x"),
+        "-ERR value is not an integer or out of range"
+    );
+    assert_eq!(client.line("REPLICAOF 127.0.0.1 1"), "+OK");
+    assert_eq!(
+        client.line("PSYNC ? -1"),
+        "-NOMASTERLINK Can't SYNC while not connected with my master"
+    );
+    assert_eq!(
+        client.line("SET a 1"),
+        "-READONLY You can't write against a read only replica."
+    );
+    wait_until("it says why", || {
+        let mut client = Talk::to(server.address(Kind::Tcp));
+        client
+            .info("master_link_error")
+            .contains("Connection refused")
+    });
+    assert_eq!(client.line("REPLICAOF NO ONE"), "+OK");
+    assert_eq!(client.line("SET a 1"), "+OK");
+}
+
+#[test]
+fn links_that_do_not_come_about_say_which_end_lacks_what() {
+    let certificates = Certificates::new();
+    let primary = ours(&certificates, "");
+    let trouble = |replica: &TestServer, port: u16, expected: &str| {
+        let mut client = replica.talk();
+        client.say("REPLICAOF", &["127.0.0.1", &port.to_string()]);
+        wait_until(expected, || {
+            replica.talk().info("master_link_error").contains(expected)
+        });
+    };
+    let plaintext = ours(&certificates, "tls-replication no\n");
+    trouble(&plaintext, primary.port(), "tls-replication yes");
+    let encrypted = ours(&certificates, "");
+    trouble(&encrypted, primary.plain().port(), "plaintext");
+    let stranger = ours(&Certificates::new(), "");
+    trouble(&stranger, primary.port(), "TLS");
+    let wrong = ours(&certificates, "masterauth wrong\n");
+    trouble(&wrong, primary.port(), "WRONGPASS");
+}
+
+/// The files of a server's directory, for the one test that looks.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("temp")).collect()
+}
+
+#[test]
+fn nothing_temporary_stays() {
+    let certificates = Certificates::new();
+    let [primary, replica] = [(); 2].map(|()| ours(&certificates, "repl-diskless-sync no\n"));
+    primary.talk().line("SET a 1");
+    replica.follow(&primary);
+    assert!(names(primary.dir.path()).is_empty());
+    assert!(names(replica.dir.path()).is_empty());
+}
