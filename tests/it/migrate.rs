@@ -127,6 +127,18 @@ fn calls_that_are_refused() {
 }
 
 #[test]
+fn the_keys_of_a_call() {
+    Caller::of(&TestServer::plain("")).check(
+        "
+        > COMMAND GETKEYS MIGRATE host 1 k 0 1000 AUTH keys
+        < [\"k\"]
+        > COMMAND GETKEYS MIGRATE host 1 \"\" 0 1000 AUTH keys KEYS a b
+        < [\"a\", \"b\"]
+        ",
+    );
+}
+
+#[test]
 fn a_password_opens_the_target() {
     let (source, there) = (
         TestServer::plain(""),

@@ -1,7 +1,7 @@
 //! The table of all commands, assembled once from the rows of every layer, and how a call finds its row.
 
 use crate::handler::{EngineCommand, Handler};
-use commands::keys::{BeginSearch, FindKeys, KeySpec, Positions, Search};
+use commands::keys::{BeginSearch, FindKeys, KeyFlags, KeySpec, Positions, Search};
 use commands::{Arity, Categories, Command, CommandError, DataCommand, Flags, Group};
 use std::collections::HashMap;
 
@@ -96,7 +96,17 @@ impl Row {
                 Search::Complete
             }
             KeyRule::Specs(specs) => specs.iter().fold(Search::Complete, |so_far, spec| {
-                match (so_far, spec.find(argv, positions)) {
+                let before = positions.len();
+                let found = spec.find(argv, positions);
+                if spec.flags.contains(KeyFlags::INCOMPLETE) && positions.len() > before {
+                    // The key's own place is empty where keys stand behind a word (MIGRATE).
+                    let mut index = 0;
+                    positions.retain(|(at, _)| {
+                        index += 1;
+                        index > before || argv.get(*at).is_some_and(|word| !word.is_empty())
+                    });
+                }
+                match (so_far, found) {
                     (Search::Complete, found) => found,
                     (worse, _) => worse,
                 }
