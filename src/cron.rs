@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 use crate::client_info;
 use crate::net::Shared;
 use crate::net::connection::BUFFERS_KEPT_MS;
+use crate::persistence;
 use crate::settings;
 
 /// The work of cron and what it remembers between two runs.
@@ -90,6 +91,7 @@ impl Cron {
             take_rates(shared, now_ms);
         }
         end_pause(shared, now_ms);
+        persistence::look_at_save_points(shared);
         let waiting_max = server.limits.pubsub_output.hard.load(Relaxed);
         let waiting_max = usize::try_from(waiting_max).unwrap_or(usize::MAX);
         shared.engine.pubsub.limit_waiting(waiting_max);

@@ -1,5 +1,6 @@
 //! The `redis-server` binary: command line, configuration, background, start.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,12 +9,21 @@ use anyhow::{Context, Result, bail};
 use config::args::{self, Invocation, Run};
 use config::source::FileSystem;
 use config::{Config, Defaults, directive};
+use cuirass::clock::Clock;
 use cuirass::log::Log;
 use cuirass::process::{self, Environment, Supervision};
 use cuirass::{Launch, Server, Signals, own_tls};
 use tracing::{info, warn};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let name = words.next().map(PathBuf::from).unwrap_or_default();
+    if name
+        .file_name()
+        .is_some_and(|name| name == "redis-check-rdb")
+    {
+        return check_rdb(words);
+    }
     let result = match args::parse(std::env::args_os()) {
         Invocation::Version => print(&version()),
         Invocation::Help => print(args::USAGE),
@@ -28,6 +38,20 @@ fn main() -> ExitCode {
             let _nowhere_else_to_say_it = writeln!(io::stderr(), "{error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// `redis-check-rdb FILE`: whether a snapshot file is sound, and what is wrong with it.
+fn check_rdb(mut words: impl Iterator<Item = OsString>) -> ExitCode {
+    let (Some(file), None) = (words.next(), words.next()) else {
+        let _nowhere_else_to_say_it =
+            writeln!(io::stderr(), "Usage: redis-check-rdb <rdb-file-name>");
+        return ExitCode::FAILURE;
+    };
+    let now_ms = Clock::start().now().ms();
+    match cuirass::persistence::check_file(Path::new(&file), now_ms, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -5,13 +5,14 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use commands::Rng;
+use config::choices::ShutdownFlags;
 use config::{Config, ConfigError, Declaration, Reason, directive};
 use engine::{Engine, Executor, Layout, Taker, World};
 use parking_lot::{Mutex, RwLock};
@@ -19,6 +20,7 @@ use rustls::time_provider::TimeProvider;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
@@ -34,7 +36,9 @@ use crate::net::{Shared, accept, balance::Balance};
 use crate::persistence::{self, Persistence};
 use crate::process::{Supervision, words};
 use crate::replication::Replication;
-use crate::server::{Garbage, REPLY_PEAKS_KEPT_MS, Server, Shutdown, Stage};
+use crate::server::{
+    Garbage, REPLY_PEAKS_KEPT_MS, Server, Shutdown, ShutdownHow, ShutdownRequest, Stage,
+};
 use crate::settings::{self, Limits};
 
 /// What a server is started with.
@@ -191,6 +195,7 @@ struct Threads {
     lanes: Vec<JoinHandle<()>>,
     handshakes: Vec<JoinHandle<()>>,
     links: Vec<JoinHandle<()>>,
+    snapshots: JoinHandle<()>,
     garbage: JoinHandle<()>,
 }
 
@@ -229,8 +234,9 @@ impl Server {
         let (replication, followers) = Replication::new(&config);
         world.role = replication.first_role();
         world.loading = true;
-        let persistence = Persistence::default();
-        persistence.delays.update(&config);
+        let now_s = clock.now().unix_us.div_euclid(1_000_000);
+        let (persistence, jobs) = Persistence::new(&config, now_s);
+        let (shutdown, shutdowns) = Shutdown::new();
         let server = Arc::new(Self {
             started: clock.now(),
             clock,
@@ -259,7 +265,7 @@ impl Server {
             changing: Mutex::default(),
             connected: AtomicUsize::new(0),
             listen_requests,
-            shutdown: Shutdown::default(),
+            shutdown,
             garbage,
         });
         let lanes = lane::count_for(cores);
@@ -288,6 +294,7 @@ impl Server {
             lanes: Vec::new(),
             handshakes: Vec::new(),
             links: Vec::new(),
+            snapshots: start_snapshot_thread(&shared, jobs)?,
             garbage: std::thread::Builder::new()
                 .name("lazy-free".to_owned())
                 .spawn(collect)?,
@@ -315,6 +322,7 @@ impl Server {
             shared: Arc::clone(&shared),
             handshakers: Arc::new(handshakers),
             requests,
+            shutdowns,
             accepting: JoinSet::new(),
             accepting_by_kind: Vec::new(),
             threads,
@@ -344,6 +352,17 @@ impl Server {
         };
         running.load()
     }
+}
+
+/// Starts the thread that writes and reads the dataset.
+fn start_snapshot_thread(
+    shared: &Arc<Shared>,
+    jobs: mpsc::Receiver<persistence::Job>,
+) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    std::thread::Builder::new()
+        .name("snapshot".to_owned())
+        .spawn(move || persistence::run_jobs(&shared, &jobs))
 }
 
 /// Gives commands the names that `rename-command` says.
@@ -493,6 +512,7 @@ struct Main {
     shared: Arc<Shared>,
     handshakers: Arc<Handshakers>,
     requests: UnboundedReceiver<ListenRequest>,
+    shutdowns: UnboundedReceiver<ShutdownRequest>,
     accepting: JoinSet<()>,
     accepting_by_kind: Vec<(Kind, AbortHandle)>,
     threads: Threads,
@@ -571,8 +591,7 @@ impl Main {
 
     /// Runs until somebody asks for the end.
     async fn serve(&mut self, mut signals: Option<OsSignals>) {
-        let mut stage = self.shared.server.shutdown.watch();
-        let mut asked = pin!(stage.wait_for(|stage| *stage >= Stage::Asked));
+        let mut ending = None;
         let mut cron = Cron::default();
         let mut balance = Balance::default();
         let mut caller = self.caller();
@@ -587,10 +606,26 @@ impl Main {
             };
             tokio::select! {
                 biased;
-                _ = &mut asked => break,
+                Some(request) = self.shutdowns.recv(), if ending.is_none() => {
+                    match self.begin_end(request) {
+                        None => break,
+                        preparing => ending = preparing,
+                    }
+                }
+                outcome = prepared(&mut ending), if ending.is_some() => {
+                    ending = None;
+                    match outcome {
+                        Ok(()) => break,
+                        Err(()) => {
+                            self.shared.server.shutdown.go_on();
+                            warn!("Errors trying to shut down the server. Check the logs for more information.");
+                        }
+                    }
+                }
                 () = tokio::time::sleep_until(next_run) => {
                     let hz = self.shared.server.limits.hz.load(Relaxed);
                     next_run = tokio::time::Instant::now() + Duration::from_millis(cron::period_ms(hz));
+                    self.heed_signals();
                     cron.run(&self.shared);
                     balance.run(&self.shared);
                     deleting = delete_keys(&mut caller);
@@ -602,9 +637,52 @@ impl Main {
                 }
             }
         }
+        self.shared.server.shutdown.advance(Stage::Asked);
         if let Some(signals) = signals {
-            insist(signals);
+            insist(signals, Arc::clone(&self.shared.server));
         }
+    }
+
+    /// Ends the server because a signal has asked for it, unless SHUTDOWN ABORT came first.
+    fn heed_signals(&self) {
+        let server = &self.shared.server;
+        if !server.cron_is_paused.load(Relaxed)
+            && let Some(how) = server.shutdown.take_signal()
+        {
+            server.shutdown.ask(how, None);
+        }
+    }
+
+    /// Begins to end the server: what is to be saved first answers whether it may end. `None` when nothing is.
+    fn begin_end(&self, request: ShutdownRequest) -> Option<oneshot::Receiver<Result<(), ()>>> {
+        let server = &self.shared.server;
+        let ShutdownRequest { how, failed } = request;
+        info!("User requested shutdown...");
+        server.supervision.notify("STOPPING=1\n");
+        let is_loading = self.shared.engine.world().loading;
+        if self.shared.engine.snapshots.abort() {
+            warn!("There is a child saving an .rdb. Killing it!");
+        }
+        let saves = match how.save {
+            _ if is_loading => false,
+            Some(save) => save,
+            None => server.persistence.has_save_points(),
+        };
+        if !saves {
+            return None;
+        }
+        let (answer, prepared) = oneshot::channel();
+        server.persistence.submit(move |shared| {
+            let outcome = persistence::save_at_end(shared, how.force);
+            if outcome.is_err()
+                && let Some(failed) = failed
+            {
+                // Whoever asked may have gone.
+                let _ = failed.send(());
+            }
+            let _ = answer.send(outcome);
+        });
+        Some(prepared)
     }
 
     /// The main thread's own caller of the engine: active expiry, and eviction that no call has time for.
@@ -618,7 +696,8 @@ impl Main {
         let is_loading = self.shared.server.persistence.load.is_loading();
         match caught {
             Caught::Term | Caught::Int if is_loading => {
-                warn!("Received shutdown signal during loading, exiting now.")
+                warn!("Received shutdown signal during loading, exiting now.");
+                return self.shared.server.ask_shutdown();
             }
             Caught::Term => warn!("Received SIGTERM scheduling shutdown..."),
             Caught::Int => warn!("Received SIGINT scheduling shutdown..."),
@@ -632,20 +711,33 @@ impl Main {
                 return;
             }
         }
-        self.shared.server.ask_shutdown();
+        let server = &self.shared.server;
+        let flags = server.config.read().read(match caught {
+            Caught::Int => directive::SHUTDOWN_ON_SIGINT,
+            Caught::Term | Caught::Hup => directive::SHUTDOWN_ON_SIGTERM,
+        });
+        let save = flags.contains(ShutdownFlags::SAVE);
+        let how = ShutdownHow {
+            save: (save || flags.contains(ShutdownFlags::NOSAVE)).then_some(save),
+            force: flags.contains(ShutdownFlags::FORCE),
+        };
+        let is_first = server.shutdown.signal(how);
+        if caught == Caught::Int && !is_first {
+            exit_at_once(server);
+        }
     }
 
     /// Ends everything in order.
     fn end(self, unix_sockets: &[PathBuf]) {
         let server = &self.shared.server;
-        info!("User requested shutdown...");
-        server.supervision.notify("STOPPING=1\n");
         self.shared.lanes.close();
         join(self.threads.lanes);
         server.shutdown.advance(Stage::Ending);
         join(self.threads.links);
         join(self.threads.handshakes);
         join(self.threads.workers);
+        server.persistence.end();
+        join(vec![self.threads.snapshots]);
         if let Some(file) = &self.pid_file {
             info!("Removing the pid file.");
             let _never_mind = fs::remove_file(file);
@@ -669,7 +761,7 @@ fn delete_keys(caller: &mut Executor) -> bool {
 }
 
 /// A second SIGINT during the end means at once.
-fn insist(mut signals: OsSignals) {
+fn insist(mut signals: OsSignals, server: Arc<Server>) {
     let _runs_until_the_end =
         std::thread::Builder::new()
             .name("insist".to_owned())
@@ -679,10 +771,23 @@ fn insist(mut signals: OsSignals) {
                 };
                 runtime.block_on(async {
                     while signals.next().await != Caught::Int {}
-                    warn!("You insist... exiting now.");
-                    std::process::exit(1);
+                    exit_at_once(&server);
                 });
             });
+}
+
+fn exit_at_once(server: &Server) {
+    warn!("You insist... exiting now.");
+    server.persistence.remove_temporary();
+    std::process::exit(1);
+}
+
+/// What the preparations of the end come to. One that is gone has not failed.
+async fn prepared(ending: &mut Option<oneshot::Receiver<Result<(), ()>>>) -> Result<(), ()> {
+    match ending {
+        Some(preparing) => preparing.await.unwrap_or(Ok(())),
+        None => std::future::pending().await,
+    }
 }
 
 fn join(threads: Vec<JoinHandle<()>>) {

@@ -11,14 +11,15 @@ use config::{Change, Circumstances, Config, SetError, directive};
 use engine::{Counter, Host};
 use parking_lot::{Mutex, RwLock};
 use tls::Holder;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
 use crate::client_memory::Evicting;
 use crate::clock::{CertificateTime, Clock};
 use crate::log::Log;
 use crate::net::listen::{self, ListenRequest};
-use crate::persistence::Persistence;
+use crate::persistence::{self, Persistence};
 use crate::process;
 use crate::replication::Replication;
 use crate::settings::{self, Limits};
@@ -82,7 +83,7 @@ pub struct Server {
     pub(crate) changing: Mutex<()>,
     /// Connections that count towards `maxclients`.
     pub(crate) connected: AtomicUsize,
-    pub(crate) listen_requests: tokio::sync::mpsc::UnboundedSender<ListenRequest>,
+    pub(crate) listen_requests: UnboundedSender<ListenRequest>,
     pub(crate) shutdown: Shutdown,
     pub(crate) garbage: Garbage,
 }
@@ -152,6 +153,28 @@ pub struct EventLoop {
 #[derive(Debug)]
 pub(crate) struct Shutdown {
     stage: watch::Sender<Stage>,
+    requests: UnboundedSender<ShutdownRequest>,
+    /// What a signal has asked for that cron has not seen yet.
+    signalled: Mutex<Option<ShutdownHow>>,
+    /// Whether a signal that asked for the end is being heeded.
+    heeded: AtomicBool,
+}
+
+/// Somebody asks for the end.
+#[derive(Debug)]
+pub(crate) struct ShutdownRequest {
+    pub(crate) how: ShutdownHow,
+    /// Told when the server goes on because of an error.
+    pub(crate) failed: Option<oneshot::Sender<()>>,
+}
+
+/// How the server is to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShutdownHow {
+    /// SAVE or NOSAVE; by default the dataset is saved if there are save points.
+    pub(crate) save: Option<bool>,
+    /// FORCE: also if that fails.
+    pub(crate) force: bool,
 }
 
 /// How far the end has come.
@@ -165,15 +188,52 @@ pub(crate) enum Stage {
     Ending,
 }
 
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self {
-            stage: watch::Sender::new(Stage::Running),
-        }
-    }
-}
-
 impl Shutdown {
+    /// Nobody has asked yet; and what the main thread takes from.
+    pub(crate) fn new() -> (Self, UnboundedReceiver<ShutdownRequest>) {
+        let (requests, receiver) = unbounded_channel();
+        let shutdown = Self {
+            stage: watch::Sender::new(Stage::Running),
+            requests,
+            signalled: Mutex::new(None),
+            heeded: AtomicBool::new(false),
+        };
+        (shutdown, receiver)
+    }
+
+    /// Asks the main thread to end the server.
+    pub(crate) fn ask(&self, how: ShutdownHow, failed: Option<oneshot::Sender<()>>) {
+        // Without the main thread it has ended.
+        let _ = self.requests.send(ShutdownRequest { how, failed });
+    }
+
+    /// Notes a signal that asks for the end; whether it is the first.
+    pub(crate) fn signal(&self, how: ShutdownHow) -> bool {
+        let mut signalled = self.signalled.lock();
+        let is_first = signalled.is_none() && !self.heeded.load(Relaxed);
+        *signalled = Some(how);
+        is_first
+    }
+
+    /// Takes what a signal has asked for, to be heeded.
+    pub(crate) fn take_signal(&self) -> Option<ShutdownHow> {
+        let how = self.signalled.lock().take();
+        if how.is_some() {
+            self.heeded.store(true, Relaxed);
+        }
+        how
+    }
+
+    /// The server goes on, although a signal had asked for the end.
+    pub(crate) fn go_on(&self) {
+        self.heeded.store(false, Relaxed);
+    }
+
+    /// Takes back what a signal asked for, if cron has not seen it yet (SHUTDOWN ABORT); whether there was anything.
+    pub(crate) fn recall(&self) -> bool {
+        self.signalled.lock().take().is_some()
+    }
+
     pub(crate) fn advance(&self, to: Stage) {
         self.stage.send_if_modified(|stage| {
             let later = to > *stage;
@@ -237,6 +297,17 @@ impl Host for Server {
         self.garbage.pending.load(Relaxed) > 0
     }
 
+    fn emptied(&self) -> bool {
+        let saves = self.persistence.has_save_points();
+        if saves {
+            self.persistence.submit(|shared| {
+                // The log says why it failed, and FLUSHALL has done what it is for.
+                let _ = persistence::save_now(shared);
+            });
+        }
+        saves
+    }
+
     fn drop_later(&self, garbage: Box<dyn Any + Send>) {
         self.garbage.pending.fetch_add(1, Relaxed);
         // Without its thread the server is ending: then it is dropped here.
@@ -260,6 +331,12 @@ impl Server {
             self.garbage.pending.load(Relaxed),
             self.garbage.freed.load(Relaxed),
         )
+    }
+
+    /// The time, in Unix seconds.
+    #[must_use]
+    pub fn now_s(&self) -> i64 {
+        self.clock.now().unix_us.div_euclid(1_000_000)
     }
 
     /// The password of the default user, if it has one.
@@ -326,7 +403,7 @@ impl Server {
 
     /// Asks the server to end, as SHUTDOWN and SIGTERM do.
     pub fn ask_shutdown(&self) {
-        self.shutdown.advance(Stage::Asked);
+        self.shutdown.ask(ShutdownHow::default(), None);
     }
 
     /// Reads the certificates again, as SIGHUP does.
@@ -460,7 +537,7 @@ impl Server {
     fn follow(&self) {
         let config = self.config.read();
         self.limits.update(&config);
-        self.persistence.delays.update(&config);
+        self.persistence.update(&config);
         if let Some(log) = &self.log {
             log.update(&config);
         }

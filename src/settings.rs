@@ -48,6 +48,8 @@ pub fn update_world(world: &mut World, config: &Config) {
         );
     let keys_max = config.read(directive::TRACKING_TABLE_MAX_KEYS);
     world.tracked_keys_max = usize::try_from(keys_max).unwrap_or(usize::MAX);
+    world.writes_need_saves = config.read(directive::STOP_WRITES_ON_BGSAVE_ERROR)
+        && !config.read(directive::SAVE).is_empty();
     let limit = config.read(directive::SNAPSHOT_BUFFER_LIMIT);
     world.snapshot_buffer_limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let effort = config.read(directive::ACTIVE_EXPIRE_EFFORT);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use engine::Engine;
 use event_listener::{EventListener, Listener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tracing::{info, trace};
 
 use crate::net::connection::Parked;
@@ -98,6 +98,23 @@ impl Shared {
     /// Cron brings the time.
     pub(crate) fn set_now_ms(&self, now_ms: i64) {
         self.coarse_ms.store(now_ms, Relaxed);
+    }
+
+    /// Has the thread for snapshots run something, and waits for what it comes to.
+    pub(crate) async fn on_snapshot_thread<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let (answer, done) = oneshot::channel();
+        self.server.persistence.submit(move |shared| {
+            // Whoever asked may have gone.
+            let _ = answer.send(job(shared));
+        });
+        match done.await {
+            Ok(answer) => answer,
+            // The server is ending, and whoever asked with it.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Gives a new connection to the worker whose turn it is.

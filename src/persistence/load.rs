@@ -88,7 +88,7 @@ pub(crate) fn load_file(
     ] {
         place.store(value, Relaxed);
     }
-    let now_s = server.clock.now().unix_us.div_euclid(1_000_000);
+    let now_s = server.now_s();
     figures.started_s.store(now_s.max(1), Relaxed);
     let mut observer = Observer {
         server,

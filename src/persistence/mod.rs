@@ -1,22 +1,49 @@
 //! The dataset on disk: loading it, saving it, and what INFO tells of both.
 
+mod check;
 mod load;
+mod reload;
+mod save;
+mod schedule;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use config::composite::SavePoint;
 use config::{Config, directive};
+use parking_lot::{Mutex, RwLock};
 
+pub use self::check::check_file;
 pub(crate) use self::load::load_at_start;
+pub(crate) use self::reload::{Reload, reload};
+pub(crate) use self::save::{SaveError, begin_in_background, save_at_end, save_now};
+pub(crate) use self::schedule::look_at_save_points;
+use crate::net::Shared;
 
-/// What became of loading and saving, for INFO and for the decisions that depend on it.
-#[derive(Debug, Default)]
+/// What became of loading and saving, for INFO and for the decisions that depend on it; and the thread that does both.
+#[derive(Debug)]
 pub struct Persistence {
     /// The load under way, or the last one.
     pub load: LoadFigures,
+    /// The save under way, and the last one.
+    pub save: SaveFigures,
     /// `key-load-delay` and `rdb-key-save-delay`, for tests.
     pub(crate) delays: Delays,
+    /// `save`, which cron reads often.
+    save_points: RwLock<Vec<SavePoint>>,
+    /// The file that is being written, to be removed when the process ends at once.
+    temporary: Mutex<Option<PathBuf>>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What the thread for snapshots does.
+pub(crate) enum Job {
+    /// This.
+    Run(Box<dyn FnOnce(&Shared) + Send>),
+    /// Nothing more.
+    End,
 }
 
 /// How far the load under way has come, and what the last one came to.
@@ -36,6 +63,31 @@ pub struct LoadFigures {
     pub last_loaded: AtomicU64,
 }
 
+/// How saving goes. Times are in Unix seconds.
+#[derive(Debug, Default)]
+pub struct SaveFigures {
+    /// Whether BGSAVE or a save point has begun a save that has not ended.
+    pub in_background: AtomicBool,
+    /// Whether another BGSAVE is to follow as soon as it can.
+    pub scheduled: AtomicBool,
+    /// When the save in the background began.
+    pub started_s: AtomicI64,
+    /// When the last one in the background was tried.
+    pub tried_s: AtomicI64,
+    /// When the dataset was last saved.
+    pub saved_s: AtomicI64,
+    /// How many seconds the last save in the background took; -1 when there was none.
+    pub seconds: AtomicI64,
+    /// Whether the last save in the background failed.
+    pub failed: AtomicBool,
+    /// Saves so far.
+    pub count: AtomicU64,
+    /// Changes ever made that the last save contains; see `ThreadStats::dirty`.
+    pub changes: AtomicU64,
+    /// Bytes that writes handed over to the last snapshot before they changed them.
+    pub handed_over: AtomicU64,
+}
+
 /// Delays that tests ask for, in microseconds a key; a negative number is one microsecond every so many keys.
 #[derive(Debug, Default)]
 pub(crate) struct Delays {
@@ -51,16 +103,66 @@ impl LoadFigures {
     }
 }
 
-impl Delays {
+impl Persistence {
+    /// Nothing loaded or saved yet, in a server that starts at this Unix time in seconds; and what its thread takes from.
+    pub(crate) fn new(config: &Config, now_s: i64) -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, receiver) = mpsc::channel();
+        let persistence = Self {
+            load: LoadFigures::default(),
+            save: SaveFigures::default(),
+            delays: Delays::default(),
+            save_points: RwLock::default(),
+            temporary: Mutex::default(),
+            jobs,
+        };
+        persistence.save.saved_s.store(now_s, Relaxed);
+        persistence.save.seconds.store(-1, Relaxed);
+        persistence.update(config);
+        (persistence, receiver)
+    }
+
     /// Takes the values of a configuration.
     pub(crate) fn update(&self, config: &Config) {
         let delays = [
-            (&self.load, directive::KEY_LOAD_DELAY),
-            (&self.save, directive::RDB_KEY_SAVE_DELAY),
+            (&self.delays.load, directive::KEY_LOAD_DELAY),
+            (&self.delays.save, directive::RDB_KEY_SAVE_DELAY),
         ];
         for (place, key) in delays {
             place.store(config.read(key), Relaxed);
         }
+        let save_points = config.read(directive::SAVE).to_vec();
+        *self.save_points.write() = save_points;
+    }
+
+    /// Whether there are save points, so that the dataset is saved when the server ends, and when it was emptied.
+    pub(crate) fn has_save_points(&self) -> bool {
+        !self.save_points.read().is_empty()
+    }
+
+    /// Has the thread for snapshots run something, after what it was told before.
+    pub(crate) fn submit(&self, job: impl FnOnce(&Shared) + Send + 'static) {
+        // Without its thread the server is ending.
+        let _ = self.jobs.send(Job::Run(Box::new(job)));
+    }
+
+    /// Lets the thread for snapshots end.
+    pub(crate) fn end(&self) {
+        let _ = self.jobs.send(Job::End);
+    }
+
+    /// Removes the file that is being written: the process ends at once.
+    pub(crate) fn remove_temporary(&self) {
+        if let Some(path) = self.temporary.lock().take() {
+            // Nothing more can be done about a file that cannot be removed.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// What the thread for snapshots runs.
+pub(crate) fn run_jobs(shared: &Shared, jobs: &mpsc::Receiver<Job>) {
+    while let Ok(Job::Run(job)) = jobs.recv() {
+        job(shared);
     }
 }
 

@@ -20,7 +20,9 @@ const PING: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
     keys: &[],
-    flags: Flags::FAST.union(Flags::SUBSCRIBER),
+    flags: Flags::FAST
+        .union(Flags::SUBSCRIBER)
+        .union(Flags::TELLS_HEALTH),
     categories: Categories::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     subcommands: &[],

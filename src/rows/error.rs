@@ -9,7 +9,7 @@ use crate::migrate::Failure;
 
 /// An error reply of a command of this layer. Every variant's text is Redis' own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RowError {
+pub(crate) enum RowError {
     ProtocolVersion,
     UnsupportedProtocol,
     HelloOption(Box<[u8]>),
@@ -74,6 +74,13 @@ pub(super) enum RowError {
     ReplconfIp(usize),
     ReplconfOption(Box<[u8]>),
     ReplconfFilter(Box<[u8]>),
+    ShutdownFailed,
+    SaveInProgress,
+    SaveFailed,
+    NothingToCancel,
+    ReloadOption,
+    /// DEBUG RELOAD failed with this text.
+    Reload(&'static str),
     CommandLogKind,
     CommandLogCount,
     MonitorInTransaction,
@@ -191,6 +198,16 @@ impl RowError {
             }
             Self::DebugPush => "ERR RESP2 is not supported by this command",
             Self::NoShutdown => "ERR No shutdown in progress.",
+            Self::ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",
+            Self::SaveInProgress => "ERR Background save already in progress",
+            Self::SaveFailed => "ERR",
+            Self::NothingToCancel => {
+                "ERR Background saving is currently not in progress or scheduled"
+            }
+            Self::ReloadOption => {
+                "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."
+            }
+            Self::Reload(text) => text,
             Self::CommandLogKind => {
                 "ERR type should be one of the following: slow, large-request, large-reply"
             }

@@ -15,8 +15,11 @@ mod memory;
 mod migrate;
 mod monitor;
 mod passwords;
+mod persistence;
 mod replication;
 mod server;
+
+pub(crate) use self::error::RowError;
 
 use engine::clients::Peer;
 use engine::{Engine, EngineCommand, SessionCtx};
@@ -38,6 +41,7 @@ pub fn all() -> Vec<&'static EngineCommand> {
         lolwut::COMMANDS,
         memory::COMMANDS,
         migrate::COMMANDS,
+        persistence::COMMANDS,
         replication::COMMANDS,
         monitor::COMMANDS,
         server::COMMANDS,
@@ -51,7 +55,7 @@ fn server<'a>(ctx: &SessionCtx<'a>) -> &'a Server {
 }
 
 /// The server that an engine runs in.
-fn host(engine: &Engine) -> &Server {
+pub(crate) fn host(engine: &Engine) -> &Server {
     let host: &dyn std::any::Any = &*engine.host;
     host.downcast_ref()
         .expect("the rows of the server run inside of it alone")

@@ -1,9 +1,12 @@
 //! TIME and SHUTDOWN.
 
-use commands::{Args, Arity, Categories, CommandError, Flags, Group};
+use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use engine::{EngineCommand, Flow, Handler, HostRequest, SessionCtx};
 
+use tracing::info;
+
 use super::error::RowError;
+use super::server;
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[&SHUTDOWN, &TIME];
@@ -28,7 +31,7 @@ const SHUTDOWN: EngineCommand = EngineCommand {
     handler: Handler::Session(shutdown),
 };
 
-fn shutdown(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+fn shutdown(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
     let (mut save, mut no_save, mut now, mut force, mut abort) =
         (false, false, false, false, false);
     while !args.is_empty() {
@@ -47,7 +50,11 @@ fn shutdown(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comma
         return Err(CommandError::Syntax);
     }
     if abort {
-        return Err(RowError::NoShutdown.into());
+        if !server(ctx).shutdown.recall() {
+            return Err(RowError::NoShutdown.into());
+        }
+        info!("Shutdown manually aborted.");
+        return Ok(Reply::Ok.into());
     }
     Ok(Flow::Host(HostRequest::Shutdown {
         save: (save || no_save).then_some(save),

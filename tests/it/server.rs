@@ -67,6 +67,13 @@ impl TestServer {
         Self::launch(lines, &[Kind::Tcp], dir, Some(file))
     }
 
+    /// A plaintext server that has loaded a copy of this file.
+    pub(crate) fn holding(file: &Path) -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::copy(file, dir.path().join("dump.rdb")).unwrap();
+        Self::start("", &[Kind::Tcp], dir)
+    }
+
     pub(crate) fn running(&self) -> &RunningServer {
         self.running.as_ref().unwrap()
     }
@@ -109,7 +116,7 @@ fn configuration(lines: &str, dir: &Path) -> Config {
         directory: dir.to_path_buf(),
     };
     let mut config = Config::new(&defaults);
-    let text = format!("port 0\n{lines}");
+    let text = format!("port 0\nsave \"\"\n{lines}");
     config
         .load(text.as_bytes(), &Origin::Arguments, &FileSystem)
         .unwrap();
@@ -156,6 +163,19 @@ impl<S: Read + Write> Client<S> {
     pub(crate) fn check(&mut self, words: &[&str], reply: &str) {
         self.send(request(words));
         self.expect(reply);
+    }
+
+    /// Reads a line, without its end.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            line.extend(byte);
+        }
+        line.truncate(line.len() - 2);
+        String::from_utf8(line).unwrap()
     }
 
     /// Reads to the end: what came before the peer closed, or reset.

@@ -182,7 +182,9 @@ bitflags! {
         const MOVABLEKEYS = 1 << 18;
 
         /// Not Redis' own: leaves CLIENT CACHING in force for the call behind it; of a container, for all its subcommands.
-        const KEEPS_CACHING = 1 << 23;
+        const KEEPS_CACHING = 1 << 22;
+        /// Not Redis' own: tells whether the server is in order, so that it is refused as a write is while saving fails.
+        const TELLS_HEALTH = 1 << 21;
         /// Not Redis' own: may touch every shard, so that EXEC holds all of them.
         const EVERYTHING = 1 << 28;
         /// Not Redis' own: makes calls of the operating system, so that not even EXEC holds shards meanwhile.

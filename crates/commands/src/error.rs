@@ -16,6 +16,7 @@ pub enum CommandError {
     NotInTransaction,
     OutOfMemory,
     Loading,
+    SaveFailed,
     /// A write of a client to a replica.
     ReadOnly,
     /// A write while too few replicas keep up.
@@ -150,6 +151,12 @@ impl CommandError {
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
             }
             Self::ReplicaKeyspace => "ERR Replica can't interact with the keyspace",
+            Self::SaveFailed => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+                 Commands that may modify the data set are disabled, because this instance is configured to report \
+                 errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check \
+                 the Redis logs for details about the RDB error."
+            }
             Self::NestedMulti => "ERR MULTI calls can not be nested",
             Self::ExecWithoutMulti => "ERR EXEC without MULTI",
             Self::DiscardWithoutMulti => "ERR DISCARD without MULTI",

@@ -50,6 +50,7 @@ const CHECKS: &[Check] = &[
     authenticated,
     allowed_in_transaction,
     memory,
+    saved,
     enough_replicas,
     read_only,
     subscriber,
@@ -247,6 +248,29 @@ fn paused(admission: &Admission<'_>) -> Option<Verdict> {
     };
     let waits = held_back && engine.host.now().ms() < pause.until_ms;
     waits.then_some(Verdict::Wait(Some(pause.until_ms)))
+}
+
+/// While saving fails nothing is written that could be lost.
+fn saved(admission: &Admission<'_>) -> Option<Verdict> {
+    let Admission {
+        world,
+        row,
+        session,
+        ..
+    } = admission;
+    if !world.refuses_writes() {
+        return None;
+    }
+    let transaction_writes = row.flags.contains(Flags::RUNS_TRANSACTION)
+        && session
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.flags.contains(Flags::WRITE));
+    let refused = transaction_writes
+        || row
+            .flags
+            .intersects(Flags::WRITE.union(Flags::TELLS_HEALTH));
+    refused.then_some(Verdict::Refuse(CommandError::SaveFailed))
 }
 
 /// While too much waits to be written into a snapshot, nothing is added to it.

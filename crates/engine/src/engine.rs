@@ -184,7 +184,8 @@ impl Engine {
     }
 
     /// As [`Engine::take_everything`], and the world is not frozen: no transaction is half done.
-    pub(crate) fn take_everything_whole(&self) -> Held<'_> {
+    #[must_use]
+    pub fn take_everything_whole(&self) -> Held<'_> {
         loop {
             let held = self.take_everything();
             if !self.world().frozen {

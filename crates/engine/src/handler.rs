@@ -1,6 +1,7 @@
 //! What runs a command of the engine or of the server, and what such a command may ask of the session.
 
 use crate::holding::{HoldFn, Holding};
+use crate::loading::Present;
 use crate::locks::ShardSet;
 use crate::session_ctx::SessionCtx;
 use crate::walk::Walk;
@@ -62,6 +63,19 @@ pub enum HostRequest {
         now: bool,
         /// FORCE: go on after errors.
         force: bool,
+    },
+    /// SAVE: save the dataset, then answer.
+    Save,
+    /// Answer OK once what [`crate::Host::emptied`] began is done.
+    Saved,
+    /// DEBUG RELOAD: save the dataset, drop it, and load it again, then answer.
+    Reload {
+        /// What becomes of keys that are there already (MERGE).
+        present: Present,
+        /// Drop what is there first (without NOFLUSH).
+        flush: bool,
+        /// Save it first (without NOSAVE).
+        save: bool,
     },
 }
 

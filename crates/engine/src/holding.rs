@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::executor::space_of;
+use crate::handler::HostRequest;
 use crate::session::Session;
 use crate::world::World;
 use commands::{CommandError, Effects, Now, Reply, Rng, Shards, Space};
@@ -29,6 +30,8 @@ pub struct Holding<'a> {
     /// Random numbers.
     pub rng: &'a mut Rng,
     pub(crate) new_world: Option<World>,
+    /// What the host does before the call is answered.
+    pub(crate) then: Option<HostRequest>,
     /// Where replies go that CLIENT REPLY drops.
     pub(crate) muted: &'a mut Output,
 }

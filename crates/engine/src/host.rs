@@ -24,6 +24,12 @@ pub trait Host: Any + Send + Sync + std::fmt::Debug {
     /// Drops something that may take long, off the calling thread.
     fn drop_later(&self, garbage: Box<dyn Any + Send>);
 
+    /// FLUSHALL has emptied the dataset; every shard is held. Whether the client's answer has to wait for
+    /// [`crate::HostRequest::Saved`].
+    fn emptied(&self) -> bool {
+        false
+    }
+
     /// Stops the calling thread for so many microseconds (DEBUG SLEEP inside a transaction).
     fn sleep(&self, us: u64) {
         std::thread::sleep(Duration::from_micros(us));

@@ -1,7 +1,7 @@
 //! Commands on the keyspace as a whole: KEYS, SCAN, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL, SWAPDB.
 
 use crate::engine::Engine;
-use crate::handler::{EngineCommand, Flow, Handler};
+use crate::handler::{EngineCommand, Flow, Handler, HostRequest};
 use crate::holding::Holding;
 use crate::locks::Held;
 use crate::session_ctx::SessionCtx;
@@ -223,6 +223,11 @@ fn flushall(_ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandEr
         let removed: u64 = (0..databases).map(|db| flush(held, db)).sum();
         held.effects.dirty += removed;
         held.effects.log_anyway = true;
+        held.engine.snapshots.abort();
+        if held.engine.host.emptied() && !held.session.executing {
+            held.then = Some(HostRequest::Saved);
+            return Ok(Reply::Written);
+        }
         Ok(Reply::Ok)
     }))
 }

@@ -31,6 +31,10 @@ pub struct World {
     pub frozen: bool,
     /// Whether the dataset is being read: what needs it is refused.
     pub loading: bool,
+    /// Whether the last save in the background failed.
+    pub save_failed: bool,
+    /// Whether writes are refused while saving fails (`stop-writes-on-bgsave-error`, with save points).
+    pub writes_need_saves: bool,
     /// Whether a snapshot is being taken, so that what is written may have to wait.
     pub snapshot: bool,
     /// `snapshot-buffer-limit`: bytes that may wait to be written before calls that write wait.
@@ -105,6 +109,8 @@ impl Default for World {
             pause: None,
             frozen: false,
             loading: false,
+            save_failed: false,
+            writes_need_saves: false,
             snapshot: false,
             snapshot_buffer_limit: 64 << 20,
             password_required: false,
@@ -140,6 +146,12 @@ impl World {
         self.role != Role::Primary
     }
 
+    /// Whether writes are refused because saving fails.
+    #[must_use]
+    pub fn refuses_writes(&self) -> bool {
+        self.save_failed && self.writes_need_saves
+    }
+
     /// Whether no rule of admission depends on the world just now, so that only arity and the session are looked at, and the
     /// memory in use where there is a limit to it.
     #[must_use]
@@ -151,5 +163,6 @@ impl World {
             && !self.is_replica()
             && !self.lacks_replicas
             && !self.snapshot
+            && !self.refuses_writes()
     }
 }

@@ -20,15 +20,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use commands::{CommandError, Reply};
 use engine::clients::Client;
 use engine::{Executor, HostRequest, Session, Step, Wait};
 use resp::Parser;
+use tokio::sync::oneshot;
 use tracing::debug;
 
 pub(crate) use self::account::BUFFERS_KEPT_MS;
 use crate::net::Shared;
 use crate::net::stream::{Room, Socket, Stream};
 use crate::net::worker::Worker;
+use crate::persistence::{self, Reload, SaveError};
+use crate::rows::RowError;
+use crate::server::ShutdownHow;
 
 /// A connection on its worker.
 #[derive(Debug)]
@@ -159,13 +164,17 @@ pub(crate) async fn serve(parked: Parked, worker: Rc<RefCell<Worker>>, shared: A
                 let Connection { stream, state } = connection;
                 let (state, step) = shared.lanes.call(state).await;
                 connection = Connection { stream, state };
-                if let Some(ending) = connection.after_lane(step, &shared).await {
+                if let Some(ending) = connection.after_lane(step, &worker, &shared).await {
                     return connection.end(ending, &worker, &shared).await;
                 }
             }
             Turn::Freeze(us) => connection = connection.freeze(us, &shared).await,
             Turn::Host(HostRequest::Follow) => return connection.join_links(&worker, &shared),
-            Turn::Host(request) => connection.ask_host(request, &shared).await,
+            Turn::Host(request) => {
+                if let Some(ending) = connection.ask_host(request, &worker, &shared).await {
+                    return connection.end(ending, &worker, &shared).await;
+                }
+            }
             Turn::Move(target) => return connection.move_to(target, &worker, &shared).await,
             Turn::End(ending) => return connection.end(ending, &worker, &shared).await,
         }
@@ -321,13 +330,15 @@ impl Connection {
     }
 
     /// Goes on after a lane has run the call.
-    async fn after_lane(&self, step: Step, shared: &Shared) -> Option<Ending> {
+    async fn after_lane(
+        &mut self,
+        step: Step,
+        worker: &RefCell<Worker>,
+        shared: &Shared,
+    ) -> Option<Ending> {
         match step {
             Step::Close => Some(Ending::AfterReply),
-            Step::Host(request) => {
-                self.ask_host(request, shared).await;
-                None
-            }
+            Step::Host(request) => self.ask_host(request, worker, shared).await,
             _ => None,
         }
     }
@@ -340,15 +351,55 @@ impl Connection {
         Self { stream, state }
     }
 
-    /// SHUTDOWN: the connection ends with the server, without an answer.
-    async fn ask_host(&self, request: HostRequest, shared: &Shared) {
-        match request {
+    /// Has the server around the engine do something, and answers when that is done. After SHUTDOWN the connection ends with
+    /// the server, without an answer.
+    async fn ask_host(
+        &mut self,
+        request: HostRequest,
+        worker: &RefCell<Worker>,
+        shared: &Shared,
+    ) -> Option<Ending> {
+        let result = match request {
             // PSYNC runs on workers alone, which take its connection to the links.
-            HostRequest::Follow => {}
-            HostRequest::Shutdown { .. } => {
-                shared.server.ask_shutdown();
-                std::future::pending().await
+            HostRequest::Follow => return None,
+            HostRequest::Shutdown { save, force, .. } => {
+                let (failed, failure) = oneshot::channel();
+                let how = ShutdownHow { save, force };
+                shared.server.shutdown.ask(how, Some(failed));
+                if failure.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                Err(RowError::ShutdownFailed)
             }
+            HostRequest::Save => {
+                let done = shared.on_snapshot_thread(persistence::save_now).await;
+                done.map_err(|_: SaveError| RowError::SaveFailed)
+            }
+            HostRequest::Saved => {
+                shared.on_snapshot_thread(|_| ()).await;
+                Ok(())
+            }
+            HostRequest::Reload {
+                present,
+                flush,
+                save,
+            } => {
+                let what = Reload {
+                    present,
+                    flush,
+                    save,
+                };
+                let done = shared
+                    .on_snapshot_thread(move |shared| persistence::reload(shared, what))
+                    .await;
+                done.map_err(RowError::Reload)
+            }
+        };
+        let result = result.map(|()| Reply::Ok).map_err(CommandError::from);
+        let session = &mut self.state.session;
+        match worker.borrow_mut().executor.answer(session, result) {
+            Step::Close => Some(Ending::AfterReply),
+            _ => None,
         }
     }
 

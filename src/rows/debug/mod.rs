@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use config::choices::ProtectedAction;
 use config::directive;
-use engine::{EngineCommand, Flow, Handler, Holding, SessionCtx};
+use engine::loading::Present;
+use engine::{EngineCommand, Flow, Handler, Holding, HostRequest, SessionCtx};
 use persist::Checksums;
 use store::string::{NewString, StringValue};
 use store::tuning::LIST_PACKED_THRESHOLD;
@@ -107,6 +108,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("PROTOCOL", 1..=1, protocol::reply),
     subcommand("QUICKLIST-PACKED-THRESHOLD", 1..=1, packed_threshold),
     subcommand("REPLYBUFFER", 2..=2, reply_buffer),
+    subcommand("RELOAD", 0..=usize::MAX, reload),
     subcommand("SDSLEN", 1..=1, show::string_lengths),
     subcommand("SET-ACTIVE-EXPIRE", 1..=1, set_active_expire),
     subcommand(
@@ -169,6 +171,13 @@ const HELP: help::Lines = &[
     (
         "REPLYBUFFER (PEAK-RESET-TIME <milliseconds>|NEVER|RESET)|(RESIZING <0|1>)",
         &["For how long 'rbs' in CLIENT LIST remembers large replies."],
+    ),
+    (
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        &[
+            "Save the dataset, drop it, and load it again; every client waits.",
+            "NOSAVE loads the file that is there, NOFLUSH keeps the dataset, MERGE lets the file's keys replace those.",
+        ],
     ),
     ("SDSLEN <key>", &["The lengths of a key and its string."]),
     (
@@ -247,6 +256,26 @@ fn reply_buffer(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Co
     };
     server(ctx).reply_peaks_kept_ms.store(kept_ms, Relaxed);
     Ok(Reply::Ok.into())
+}
+
+fn reload(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let (mut present, mut flush, mut save) = (Present::Refuse, true, true);
+    while !args.is_empty() {
+        if args.flag("MERGE") {
+            present = Present::Replace;
+        } else if args.flag("NOFLUSH") {
+            flush = false;
+        } else if args.flag("NOSAVE") {
+            save = false;
+        } else {
+            return Err(RowError::ReloadOption.into());
+        }
+    }
+    Ok(Flow::Host(HostRequest::Reload {
+        present,
+        flush,
+        save,
+    }))
 }
 
 fn set_active_expire(_ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use engine::pubsub::Topic;
+use engine::snapshot::SnapshotProgress;
 
 use super::View;
 use super::report::Report;
@@ -12,25 +13,8 @@ use crate::server::Traffic;
 pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
     let load = &view.server.persistence.load;
     report.field("loading", u8::from(view.engine.world().loading));
-    report.zeros(&[
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
-    ]);
-    report.fraction("current_fork_perc", 0.0);
-    report.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    report.field(
-        "rdb_changes_since_last_save",
-        view.engine.stats.sum(|thread| &thread.dirty),
-    );
-    report.field("rdb_bgsave_in_progress", 0);
-    let started_s = view.server.started.unix_us.div_euclid(1_000_000);
-    report.field("rdb_last_save_time", started_s);
-    report.field("rdb_last_bgsave_status", "ok");
-    report.field("rdb_last_bgsave_time_sec", -1);
-    report.field("rdb_current_bgsave_time_sec", -1);
-    report.zeros(&["rdb_saves", "rdb_last_cow_size"]);
+    report.field("async_loading", 0);
+    saving(report, view);
     report.field(
         "rdb_last_load_keys_expired",
         load.last_expired.load(Relaxed),
@@ -54,6 +38,49 @@ pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
     if load.is_loading() {
         loading(report, view);
     }
+}
+
+/// What the save under way has come to, and what became of the last one.
+fn saving(report: &mut Report, view: &View<'_>) {
+    let save = &view.server.persistence.save;
+    let progress = view.engine.snapshots.progress();
+    let SnapshotProgress {
+        keys,
+        done,
+        handed_over,
+        ..
+    } = progress.unwrap_or_default();
+    report.field("current_cow_peak", handed_over);
+    report.field("current_cow_size", handed_over);
+    report.field("current_cow_size_age", 0);
+    let percent = done as f64 * 100.0 / keys.max(1) as f64;
+    report.fraction("current_fork_perc", percent);
+    report.field("current_save_keys_processed", done);
+    report.field("current_save_keys_total", keys);
+    let changes = view.engine.stats.sum(|thread| &thread.dirty);
+    report.field(
+        "rdb_changes_since_last_save",
+        changes.saturating_sub(save.changes.load(Relaxed)),
+    );
+    let in_background = save.in_background.load(Relaxed);
+    let in_progress = in_background || progress.is_some();
+    report.field("rdb_bgsave_in_progress", u8::from(in_progress));
+    report.field("rdb_last_save_time", save.saved_s.load(Relaxed));
+    let status = if save.failed.load(Relaxed) {
+        "err"
+    } else {
+        "ok"
+    };
+    report.field("rdb_last_bgsave_status", status);
+    report.field("rdb_last_bgsave_time_sec", save.seconds.load(Relaxed));
+    let current_s = if in_background {
+        view.now.unix_us.div_euclid(1_000_000) - save.started_s.load(Relaxed)
+    } else {
+        -1
+    };
+    report.field("rdb_current_bgsave_time_sec", current_s);
+    report.field("rdb_saves", save.count.load(Relaxed));
+    report.field("rdb_last_cow_size", save.handed_over.load(Relaxed));
 }
 
 /// How far the load under way has come.

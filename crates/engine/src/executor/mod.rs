@@ -118,6 +118,8 @@ struct Local {
     /// The last reading of the clock.
     latest: Now,
     muted: Output,
+    /// What the host does before the call that held shards is answered.
+    then: Option<HostRequest>,
     /// Changes of this batch wait to be broadcast to those who track prefixes.
     broadcasts: bool,
     late: Option<Late>,
@@ -181,6 +183,7 @@ impl Executor {
             latest: engine.host.now(),
             muted: Output::bounded(MUTED_MAX),
             broadcasts: false,
+            then: None,
             late: None,
         };
         Self { engine, local }
@@ -255,6 +258,12 @@ impl Executor {
     pub fn settle_feed(&mut self, session: &mut Session) -> Step {
         self.local.look_at_world(&self.engine);
         self.local.settle_feed(&self.engine, session)
+    }
+
+    /// Answers a call that the host was asked about ([`Step::Host`]).
+    pub fn answer(&mut self, session: &mut Session, result: Result<Reply, CommandError>) -> Step {
+        let row = self.engine.registry.row(session.last_name.2);
+        self.local.answer(&self.engine, session, row, result)
     }
 
     /// Ends the freeze that [`Step::Freeze`] asked for and answers the session.

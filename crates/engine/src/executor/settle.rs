@@ -113,6 +113,9 @@ impl Local {
         }
         drop(held);
         self.free(engine);
+        if let Some(request) = self.then.take() {
+            return Step::Host(request);
+        }
         self.end_call(engine, session, row)
     }
 
@@ -143,10 +146,12 @@ impl Local {
             effects: &mut self.effects,
             rng: &mut self.rng,
             new_world: None,
+            then: None,
             muted: &mut self.muted,
         };
         let result = run(&mut holding);
         let new_world = holding.new_world.take();
+        self.then = holding.then.take();
         drop(holding);
         self.carry_out(engine, own, Origin::Session(session));
         if !session.executing {

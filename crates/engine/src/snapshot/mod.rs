@@ -19,6 +19,7 @@ use self::sink::Sink;
 use self::walk::Walker;
 use crate::engine::Engine;
 use crate::holding::Holding;
+use crate::world::World;
 use commands::Now;
 use parking_lot::Mutex;
 use persist::{RdbVersion, RdbWriter};
@@ -106,6 +107,15 @@ impl Snapshots {
         current.is_some()
     }
 
+    /// Whether the snapshot under way was aborted.
+    #[must_use]
+    pub fn is_aborting(&self) -> bool {
+        self.current
+            .lock()
+            .as_ref()
+            .is_some_and(|sink| sink.is_aborted())
+    }
+
     /// Bytes that wait in the sink.
     pub(crate) fn waiting(&self) -> usize {
         self.current
@@ -122,12 +132,29 @@ impl Snapshot {
     /// # Errors
     /// [`Busy`]; `at_cut` has not run then.
     pub fn begin<T>(engine: &Engine, at_cut: impl FnOnce() -> T) -> Result<(Self, T), Busy> {
+        Self::begin_with(engine, at_cut, |_| ())
+    }
+
+    /// As [`Snapshot::begin`], and from that instant on every command waits, until the caller changes the world back.
+    ///
+    /// # Errors
+    /// [`Busy`]; nothing waits then.
+    pub fn begin_frozen<T>(engine: &Engine, at_cut: impl FnOnce() -> T) -> Result<(Self, T), Busy> {
+        Self::begin_with(engine, at_cut, |world| world.frozen = true)
+    }
+
+    fn begin_with<T>(
+        engine: &Engine,
+        at_cut: impl FnOnce() -> T,
+        change: impl FnOnce(&mut World),
+    ) -> Result<(Self, T), Busy> {
         let mut held = engine.take_everything_whole();
         let now = engine.host.now();
         let snapshot = Self::cut(engine, &mut held.shards(), now)?;
         let noted = at_cut();
-        let mut world = crate::World::clone(&engine.world());
+        let mut world = World::clone(&engine.world());
         world.snapshot = true;
+        change(&mut world);
         engine.replace_world(&mut held, world);
         Ok((snapshot, noted))
     }
@@ -233,7 +260,7 @@ fn end(engine: &Engine) {
         }
     }
     *engine.snapshots.current.lock() = None;
-    let mut world = crate::World::clone(&engine.world());
+    let mut world = World::clone(&engine.world());
     world.snapshot = false;
     engine.replace_world(&mut held, world);
 }

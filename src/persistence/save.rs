@@ -1,0 +1,359 @@
+//! Saving the dataset: a snapshot written to a temporary file, made durable, and put in the place of the old one.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use config::choices::MaxmemoryPolicy;
+use config::{Config, directive};
+use engine::snapshot::{Busy, Snapshot, SnapshotError, SnapshotObserver};
+use engine::{Engine, Holding};
+use persist::{Checksums, Compression, FileInfo, RdbWriter};
+use store::AccessPolicy;
+use tracing::{info, warn};
+
+use super::{delay, rdb_path};
+use crate::net::Shared;
+use crate::process::words;
+use crate::server::Server;
+
+/// Why the dataset was not saved. The log has said it.
+#[derive(Debug)]
+pub(crate) enum SaveError {
+    /// Somebody aborted it.
+    Aborted,
+    /// The file could not be written.
+    Failed,
+}
+
+/// Begins to save the dataset as it is now, with every shard held (BGSAVE). The thread for snapshots writes it.
+pub(crate) fn begin_in_background(held: &mut Holding<'_>) -> Result<(), Busy> {
+    let snapshot = Snapshot::begin_holding(held)?;
+    let changes = changes(held.engine);
+    let server = crate::rows::host(held.engine);
+    note_start(server);
+    server.persistence.submit(move |shared| {
+        finish_in_background(shared, |shared| write(shared, snapshot, changes));
+    });
+    Ok(())
+}
+
+/// Saves the dataset in the background, from the thread for snapshots: save points, and saves that were scheduled.
+pub(super) fn save_in_background(shared: &Shared) {
+    note_start(&shared.server);
+    finish_in_background(shared, save_now);
+}
+
+/// Saves the dataset as it is now and waits until that is done. For the thread for snapshots.
+pub(crate) fn save_now(shared: &Shared) -> Result<(), SaveError> {
+    let engine = &shared.engine;
+    save_begun(shared, || Snapshot::begin(engine, || changes(engine)))
+}
+
+/// As [`save_now`], and from that instant on every command waits, even after a failure, until the caller changes the world
+/// back.
+pub(super) fn save_frozen(shared: &Shared) -> Result<(), SaveError> {
+    let engine = &shared.engine;
+    save_begun(shared, || {
+        Snapshot::begin_frozen(engine, || changes(engine))
+    })
+}
+
+/// Changes made so far.
+fn changes(engine: &Engine) -> u64 {
+    engine.stats.sum(|thread| &thread.dirty)
+}
+
+/// Writes the snapshot that `begin` takes once no other one, of replication, is in the way.
+fn save_begun(
+    shared: &Shared,
+    begin: impl Fn() -> Result<(Snapshot, u64), Busy>,
+) -> Result<(), SaveError> {
+    /// How long to wait for the other one at a time.
+    const AGAIN: Duration = Duration::from_millis(1);
+    let (snapshot, changes) = loop {
+        match begin() {
+            Ok(begun) => break begun,
+            Err(Busy) => std::thread::sleep(AGAIN),
+        }
+    };
+    write(shared, snapshot, changes)?;
+    note_health(&shared.server, &shared.engine, Health::Sound);
+    Ok(())
+}
+
+/// Saves the dataset before the server ends, while every command waits; whether the server may end. With `force` it may
+/// whatever comes of the save.
+pub(crate) fn save_at_end(shared: &Shared, force: bool) -> Result<(), ()> {
+    info!("Saving the final RDB snapshot before exiting.");
+    let server = &shared.server;
+    server
+        .supervision
+        .notify("STATUS=Saving the final RDB snapshot\n");
+    let engine = &shared.engine;
+    if save_frozen(shared).is_ok() {
+        return Ok(());
+    }
+    if force {
+        warn!("Error trying to save the DB. Exit anyway.");
+        return Ok(());
+    }
+    warn!("Error trying to save the DB, can't exit.");
+    server
+        .supervision
+        .notify("STATUS=Error trying to save the DB, can't exit.\n");
+    engine.change_world(|world| world.frozen = false);
+    Err(())
+}
+
+/// What the last save says of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Sound,
+    Failing,
+}
+
+/// Remembers whether saving works, and has writes refused or admitted accordingly (`stop-writes-on-bgsave-error`).
+fn note_health(server: &Server, engine: &Engine, health: Health) {
+    let failing = health == Health::Failing;
+    if server.persistence.save.failed.swap(failing, Relaxed) != failing {
+        engine.change_world(|world| world.save_failed = failing);
+    }
+}
+
+fn note_start(server: &Server) {
+    let now_s = server.now_s();
+    let save = &server.persistence.save;
+    save.in_background.store(true, Relaxed);
+    save.scheduled.store(false, Relaxed);
+    save.started_s.store(now_s, Relaxed);
+    save.tried_s.store(now_s, Relaxed);
+    info!("Background saving started by pid {}", std::process::id());
+}
+
+/// Writes a save in the background and notes what became of it.
+fn finish_in_background(shared: &Shared, write: impl FnOnce(&Shared) -> Result<(), SaveError>) {
+    let server = &shared.server;
+    let save = &server.persistence.save;
+    match write(shared) {
+        Ok(()) => {
+            info!("Background saving terminated with success");
+            note_health(server, &shared.engine, Health::Sound);
+        }
+        // Whoever aborts has a reason that says nothing of the disk.
+        Err(SaveError::Aborted) => warn!("Background saving terminated by an abort"),
+        Err(SaveError::Failed) => {
+            warn!("Background saving error");
+            note_health(server, &shared.engine, Health::Failing);
+        }
+    }
+    let seconds = server.now_s() - save.started_s.load(Relaxed);
+    save.seconds.store(seconds, Relaxed);
+    save.in_background.store(false, Relaxed);
+}
+
+/// Writes a snapshot in the place of the old file. It contains so many of the changes ever made.
+fn write(shared: &Shared, snapshot: Snapshot, changes: u64) -> Result<(), SaveError> {
+    let server = &shared.server;
+    let save = &server.persistence.save;
+    save.count.fetch_add(1, Relaxed);
+    let config = server.config.read().clone();
+    let directory = config.read(directive::DIR).to_path_buf();
+    let temporary = directory.join(format!("temp-{}.rdb", std::process::id()));
+    *server.persistence.temporary.lock() = Some(temporary.clone());
+    let written = write_temporary(shared, &config, snapshot, &temporary)
+        .and_then(|()| put_in_place(&temporary, &rdb_path(&config), &directory));
+    server.persistence.remove_temporary();
+    written?;
+    info!("DB saved on disk");
+    save.changes.store(changes, Relaxed);
+    save.saved_s.store(server.now_s(), Relaxed);
+    Ok(())
+}
+
+fn write_temporary(
+    shared: &Shared,
+    config: &Config,
+    snapshot: Snapshot,
+    path: &Path,
+) -> Result<(), SaveError> {
+    let file = match File::create(path) {
+        Ok(file) => file,
+        Err(error) => {
+            snapshot.give_up(&shared.engine);
+            warn!(
+                "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
+                shown_name(path),
+                shown_directory(path),
+                words(&error)
+            );
+            return Err(SaveError::Failed);
+        }
+    };
+    let incremental = config.read(directive::RDB_SAVE_INCREMENTAL_FSYNC);
+    let out = Syncing {
+        file,
+        every: if incremental { SYNC_BYTES } else { u64::MAX },
+        unsynced: 0,
+    };
+    let written = write_snapshot(shared, config, snapshot, out);
+    let synced = written.and_then(|out| out.file.sync_all().map_err(SnapshotError::Io));
+    synced.map_err(|error| match error {
+        SnapshotError::Aborted => SaveError::Aborted,
+        SnapshotError::Io(error) => {
+            warn!("Write error while saving DB to the disk: {}", words(&error));
+            SaveError::Failed
+        }
+    })
+}
+
+/// Writes a snapshot as a whole RDB stream: header, keys, end.
+fn write_snapshot<W: Write>(
+    shared: &Shared,
+    config: &Config,
+    snapshot: Snapshot,
+    out: W,
+) -> Result<W, SnapshotError> {
+    let server = &shared.server;
+    let begun = begin_stream(config, &snapshot, out);
+    let mut rdb = match begun {
+        Ok(rdb) => rdb,
+        Err(error) => {
+            snapshot.give_up(&shared.engine);
+            return Err(SnapshotError::Io(error));
+        }
+    };
+    let mut observer = Observer {
+        server,
+        engine: &shared.engine,
+        keys: 0,
+    };
+    let access = access(config, shared.engine.world().settings.access);
+    snapshot.run(&shared.engine, &mut rdb, access, &mut observer)?;
+    rdb.finish().map_err(SnapshotError::Io)
+}
+
+fn begin_stream<W: Write>(
+    config: &Config,
+    snapshot: &Snapshot,
+    out: W,
+) -> io::Result<RdbWriter<W>> {
+    let compression = if config.read(directive::RDBCOMPRESSION) {
+        Compression::Lzf
+    } else {
+        Compression::None
+    };
+    let checksums = if config.read(directive::RDBCHECKSUM) {
+        Checksums::Verify
+    } else {
+        Checksums::Ignore
+    };
+    let mut rdb = RdbWriter::new(out, snapshot.version(), compression, checksums)?;
+    rdb.info(&FileInfo {
+        redis_version: config::REDIS_VERSION,
+        created: snapshot.now().unix_us.div_euclid(1_000_000),
+        used_memory: alloc::used_memory() as u64,
+        replication: None,
+        aof_base: false,
+    })?;
+    Ok(rdb)
+}
+
+/// What of the use of keys is written: what the policy of eviction looks at (rdbSaveKeyValuePair, Redis 7.2).
+fn access(config: &Config, policy: AccessPolicy) -> Option<AccessPolicy> {
+    match config.read(directive::MAXMEMORY_POLICY) {
+        MaxmemoryPolicy::AllkeysLru
+        | MaxmemoryPolicy::VolatileLru
+        | MaxmemoryPolicy::AllkeysLfu
+        | MaxmemoryPolicy::VolatileLfu => Some(policy),
+        _ => None,
+    }
+}
+
+/// Puts a file that was written in the place of the old one, so that it is there after a crash.
+fn put_in_place(temporary: &Path, target: &Path, directory: &Path) -> Result<(), SaveError> {
+    if let Err(error) = std::fs::rename(temporary, target) {
+        warn!(
+            "Error moving temp DB file {} on the final destination {} (in server root dir {}): {}",
+            shown_name(temporary),
+            shown_name(target),
+            directory.display(),
+            words(&error)
+        );
+        return Err(SaveError::Failed);
+    }
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| {
+        warn!(
+            "Failed to fsync directory while saving DB: {}",
+            words(&error)
+        );
+        SaveError::Failed
+    })
+}
+
+fn shown_name(path: &Path) -> impl fmt::Display {
+    path.file_name().unwrap_or_default().display()
+}
+
+fn shown_directory(path: &Path) -> impl fmt::Display {
+    path.parent().unwrap_or(path).display()
+}
+
+/// A file that is brought to the disk bit by bit, so that the last of it does not take long.
+struct Syncing {
+    file: File,
+    /// Bytes after which to do so.
+    every: u64,
+    unsynced: u64,
+}
+
+/// Bytes that are brought to the disk at a time (REDIS_AUTOSYNC_BYTES, Redis 7.2).
+const SYNC_BYTES: u64 = 4 << 20;
+
+impl Write for Syncing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written as u64;
+        if self.unsynced >= self.every {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Follows a save: the delay that tests ask for, and what INFO shows.
+struct Observer<'s> {
+    server: &'s Server,
+    engine: &'s Engine,
+    keys: u64,
+}
+
+impl SnapshotObserver for Observer<'_> {
+    fn key(&mut self) -> ControlFlow<()> {
+        /// Keys between two looks at what was handed over.
+        const LOOK: u64 = 64;
+        self.keys += 1;
+        let snapshots = &self.engine.snapshots;
+        let persistence = &self.server.persistence;
+        let delayed = delay(&persistence.delays.save, self.keys, || {
+            !snapshots.is_aborting()
+        });
+        if (delayed || self.keys.is_multiple_of(LOOK))
+            && let Some(progress) = snapshots.progress()
+        {
+            let handed_over = &persistence.save.handed_over;
+            handed_over.store(progress.handed_over, Relaxed);
+        }
+        ControlFlow::Continue(())
+    }
+}
