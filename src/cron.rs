@@ -196,7 +196,16 @@ fn end_monitoring(shared: &Shared) {
 
 fn look_at_clients(shared: &Shared, now_ms: i64) {
     let idle_ms_max = i64::try_from(shared.server.limits.idle_ms_max.load(Relaxed)).unwrap_or(0);
+    let refuses_plaintext = shared.server.limits.refuses_plaintext.load(Relaxed);
     for client in shared.engine.clients.all() {
+        if refuses_plaintext && client.peer.tls.is_none() && !client.peer.unix {
+            info!(
+                "Closing a plaintext connection (transit-encryption-mode required): {}",
+                client_info::line(&shared.engine, &client, now_ms)
+            );
+            client.inbox.kill();
+            continue;
+        }
         let idle_ms = now_ms - client.shown.last_ms.load(Relaxed);
         let waits = [flag::BLOCKED, flag::PUBSUB, flag::MONITOR]
             .into_iter()

@@ -559,7 +559,8 @@ fn warn_of_eviction(maxmemory: u64) {
 }
 
 fn is_tls(name: &str) -> bool {
-    name.starts_with("tls-")
-        && name != "tls-handshake-timeout"
-        && name != "tls-auto-reload-interval"
+    name == "transit-encryption-mode"
+        || name.starts_with("tls-")
+            && name != "tls-handshake-timeout"
+            && name != "tls-auto-reload-interval"
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use commands::EventClass;
 use config::Config;
 use config::choices::{
-    MaxmemoryPolicy, SanitizeDumpPayload, TlsAuthClients, TlsAuthClientsUser, WorkerPlacement,
+    MaxmemoryPolicy, SanitizeDumpPayload, TlsAuthClients, TlsAuthClientsUser,
+    TransitEncryptionMode, WorkerPlacement,
 };
 use config::composite::{KeyspaceEvents, OutputLimit};
 use config::directive::{self, Key};
@@ -221,15 +222,22 @@ pub fn tls(config: &Config) -> tls::Settings {
         session_cache_size: number(directive::TLS_SESSION_CACHE_SIZE),
         session_cache_timeout_s: number(directive::TLS_SESSION_CACHE_TIMEOUT),
         dh_params_file: file(directive::TLS_DH_PARAMS_FILE),
-        replication: config.read(directive::TLS_REPLICATION),
+        replication: links_may_be_encrypted(config),
         cluster: config.read(directive::TLS_CLUSTER),
-        replication_verify_name: if config.read(directive::TLS_REPLICATION_VERIFY_NAME) {
-            tls::VerifyName::Host
-        } else {
-            tls::VerifyName::No
-        },
+        replication_verify_name: tls::VerifyName::parse(&String::from_utf8_lossy(
+            config.read(directive::TLS_REPLICATION_VERIFY_NAME),
+        )),
         auto_reload_interval_s: config.read(directive::TLS_AUTO_RELOAD_INTERVAL) as u64,
     }
+}
+
+/// Whether the link to a primary is, or is first tried, over TLS. Under `transit-encryption-mode preferred` that takes an
+/// authority to verify the primary with.
+fn links_may_be_encrypted(config: &Config) -> bool {
+    let has_authority = config.read(directive::TLS_CA_CERT_FILE).is_some()
+        || config.read(directive::TLS_CA_CERT_DIR).is_some();
+    let is_moving = config.read(directive::TRANSIT_ENCRYPTION_MODE) != TransitEncryptionMode::Off;
+    config.read(directive::TLS_REPLICATION) || (is_moving && has_authority)
 }
 
 /// What the configuration says of every connection, where connections can read it without a lock.
@@ -255,6 +263,10 @@ pub struct Limits {
     pub keepalive_s: AtomicU64,
     /// `tls-handshake-timeout` in milliseconds.
     pub handshake_ms_max: AtomicU64,
+    /// `transit-encryption-mode preferred`: plaintext is taken on the TLS port.
+    pub takes_plaintext: AtomicBool,
+    /// `transit-encryption-mode required`: plaintext is refused.
+    pub refuses_plaintext: AtomicBool,
     /// `protected-mode`.
     pub is_protected: AtomicBool,
     /// Whether the default user has a password.
@@ -316,9 +328,18 @@ impl Limits {
         ] {
             place.store(value, Relaxed);
         }
+        let transit = config.read(directive::TRANSIT_ENCRYPTION_MODE);
         let spreads = config.read(directive::WORKER_PLACEMENT) == WorkerPlacement::Spread;
         for (place, value) in [
             (&self.is_protected, config.read(directive::PROTECTED_MODE)),
+            (
+                &self.takes_plaintext,
+                transit == TransitEncryptionMode::Preferred,
+            ),
+            (
+                &self.refuses_plaintext,
+                transit == TransitEncryptionMode::Required,
+            ),
             (&self.needs_password, password(config).is_some()),
             (&self.spreads, spreads),
         ] {

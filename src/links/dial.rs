@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use config::choices::TransitEncryptionMode;
 use config::{Config, directive};
 use socket2::{SockRef, TcpKeepalive};
 use tls::{Cause, Negotiated, Side};
@@ -37,6 +38,8 @@ pub(super) enum DialError {
     Connect(io::Error),
     /// TLS did not come about.
     Tls(String, &'static str),
+    /// The other end may not speak TLS.
+    NotTls(String),
     /// It took too long.
     TimedOut,
 }
@@ -47,18 +50,22 @@ pub(super) struct Terms {
     timeout: Duration,
     source: Option<String>,
     no_delay: bool,
+    /// Whether TLS is spoken, and whether plaintext is when that does not come about.
     tls: bool,
+    falls_back: bool,
 }
 
 impl Terms {
     pub(super) fn new(config: &Config) -> Self {
+        let mode = config.read(directive::TRANSIT_ENCRYPTION_MODE);
         let timeout_s = u64::try_from(config.read(directive::REPL_TIMEOUT)).unwrap_or(1);
         let source = config.read(directive::BIND_SOURCE_ADDR);
         Self {
             timeout: Duration::from_secs(timeout_s),
             source: source.map(|text| String::from_utf8_lossy(text).into_owned()),
             no_delay: !config.read(directive::REPL_DISABLE_TCP_NODELAY),
-            tls: config.read(directive::TLS_REPLICATION),
+            tls: mode != TransitEncryptionMode::Off || config.read(directive::TLS_REPLICATION),
+            falls_back: mode == TransitEncryptionMode::Preferred,
         }
     }
 }
@@ -71,13 +78,19 @@ pub(super) async fn dial(server: &Server, host: &str, port: u16) -> Result<Uplin
     let terms = Terms::new(&server.config.read());
     let connecting = async {
         let stream = connect(&terms, host, port).await?;
-        stream
-            .set_nodelay(terms.no_delay)
-            .map_err(DialError::Connect)?;
         if !terms.tls {
             return Ok(Uplink::Plain(stream));
         }
-        encrypt(server, stream, host, port).await
+        match encrypt(server, stream, host, port).await {
+            Err(DialError::NotTls(reason)) if terms.falls_back => {
+                info!(
+                    "MASTER {host}:{port} is followed in plaintext: {reason} (transit-encryption-mode preferred)"
+                );
+                let stream = connect(&terms, host, port).await?;
+                Ok(Uplink::Plain(stream))
+            }
+            other => other,
+        }
     };
     match tokio::time::timeout(terms.timeout, connecting).await {
         Ok(result) => result,
@@ -113,6 +126,8 @@ async fn connect(terms: &Terms, host: &str, port: u16) -> Result<TcpStream, Dial
         }
         match socket.connect(address).await {
             Ok(stream) => {
+                let set = stream.set_nodelay(terms.no_delay);
+                set.map_err(DialError::Connect)?;
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
                 SockRef::from(&stream)
                     .set_tcp_keepalive(&keepalive)
@@ -151,15 +166,16 @@ async fn encrypt(
     let connected = tokio::time::timeout(Duration::from_millis(allowed_ms), connecting).await;
     let Ok(connected) = connected else {
         let reason = "the master does not answer in TLS (tls-handshake-timeout)".to_owned();
-        return Err(DialError::Tls(reason, PERHAPS_PLAINTEXT));
+        return Err(DialError::NotTls(reason));
     };
     let stream = connected.map_err(|error| {
         let why = tls::explain_io(&error, Side::Client);
-        let remedy = match why.cause {
-            Cause::AlertReceived | Cause::Eof | Cause::Reset => PERHAPS_PLAINTEXT,
-            _ => why.remedy,
-        };
-        DialError::Tls(why.reason.into_owned(), remedy)
+        let reason = why.reason.into_owned();
+        if may_be_plaintext(&error, why.cause) {
+            DialError::NotTls(reason)
+        } else {
+            DialError::Tls(reason, why.remedy)
+        }
     })?;
     let checked = if tls.checks_name() {
         "its name was checked"
@@ -172,6 +188,14 @@ async fn encrypt(
         negotiated.map_or_else(|| "unknown".to_owned(), |agreed| shown(&agreed)),
     );
     Ok(Uplink::Tls(Box::new(stream)))
+}
+
+/// Whether a handshake that failed like this may have met a plaintext port. Alerts about certificates come from an end that
+/// speaks TLS: plaintext must not be tried after them.
+fn may_be_plaintext(error: &io::Error, cause: Cause) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let refused = rustls::Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
+    matches!(cause, Cause::NotTls | Cause::Eof | Cause::Reset) || inner == Some(&refused)
 }
 
 /// What a TLS handshake that the other end breaks off may mean.
@@ -254,6 +278,7 @@ impl fmt::Display for DialError {
                 "no connection can be made from '{source}': see bind-source-addr"
             ),
             Self::Connect(error) => write!(f, "{error}"),
+            Self::NotTls(reason) => write!(f, "TLS: {reason}; {PERHAPS_PLAINTEXT}"),
             Self::Tls(reason, remedy) => write!(f, "TLS: {reason}; {remedy}"),
             Self::TimedOut => f.write_str("Timeout connecting to the MASTER... (repl-timeout)"),
         }

@@ -29,6 +29,8 @@ pub(crate) enum Refusal {
     TooMany,
     /// `protected-mode`.
     Protected,
+    /// `transit-encryption-mode required`.
+    Plaintext,
 }
 
 impl Refusal {
@@ -37,6 +39,9 @@ impl Refusal {
         match self {
             Self::TooMany => b"-ERR max number of clients reached\r\n",
             Self::Protected => PROTECTED,
+            Self::Plaintext => {
+                b"-ERR this server is reached over TLS only (transit-encryption-mode required)\r\n"
+            }
         }
     }
 }
@@ -156,6 +161,10 @@ fn welcome(
                 is_local,
                 deadline: deadline(shared),
             });
+        }
+        Kind::Tcp if shared.server.limits.refuses_plaintext.load(Relaxed) => {
+            shared.server.counters.rejected.fetch_add(1, Relaxed);
+            see_off(TcpStream::from_std(socket)?, Refusal::Plaintext, shared);
         }
         Kind::Tcp | Kind::Unix => match shared.admit(is_local) {
             Ok(()) => {

@@ -297,6 +297,9 @@ async fn shake_hands(newcomer: Newcomer, gate: Arc<Gate>, shared: &Arc<Shared>) 
         return Ok(());
     }
     let first = first.get(..count).unwrap_or_default();
+    if is_welcome_plaintext(first, shared) {
+        return serve_plaintext(stream, peer, is_local, shared).await;
+    }
     if let Some(answer) = answer_to_plaintext(first, &peer, shared) {
         shared.server.handshakes.failed.fetch_add(1, Relaxed);
         see_off(&mut stream, answer).await;
@@ -325,6 +328,32 @@ async fn shake_hands(newcomer: Newcomer, gate: Arc<Gate>, shared: &Arc<Shared>) 
     }
     peer.tls = negotiated.map(|agreed| format!("{}:{}", agreed.version, agreed.cipher));
     hand_over(stream, peer, is_local, shared).await
+}
+
+/// Whether these are the first bytes of a client in plaintext that the TLS port takes (`transit-encryption-mode preferred`).
+fn is_welcome_plaintext(first: &[u8], shared: &Shared) -> bool {
+    shared.server.limits.takes_plaintext.load(Relaxed)
+        && first.first() != Some(&TLS_RECORD)
+        && matches!(tls::sniff(first), Kind::PlainResp | Kind::Incomplete)
+}
+
+/// Gives a client that speaks plaintext to a worker, or tells it why not.
+async fn serve_plaintext(
+    mut stream: TcpStream,
+    peer: Peer,
+    is_local: bool,
+    shared: &Shared,
+) -> io::Result<()> {
+    if let Err(refusal) = shared.admit(is_local) {
+        see_off(&mut stream, refusal.text()).await;
+        return Ok(());
+    }
+    let socket = stream.into_std().inspect_err(|_| {
+        shared.server.connected.fetch_sub(1, Relaxed);
+    })?;
+    let session = shared.session(peer);
+    shared.place(Parked::new(Socket::Tcp(socket), session));
+    Ok(())
 }
 
 /// Gives an established stream to a worker, or tells the client inside TLS why not.

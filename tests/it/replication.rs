@@ -6,15 +6,19 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cuirass::Kind;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use resp::{ReplyParser, Value};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 use testkit::render;
 
-use crate::server::{TestServer, request, wait_until};
+use crate::server::{Client, TestServer, request, wait_until};
 
 /// The password of every server here.
 const PASSWORD: &str = "open sesame";
@@ -524,6 +528,95 @@ fn links_that_do_not_come_about_say_which_end_lacks_what() {
     trouble(&stranger, primary.port(), "TLS");
     let wrong = ours(&certificates, "masterauth wrong\n");
     trouble(&wrong, primary.port(), "WRONGPASS");
+}
+
+/// A connection over TLS.
+type Encrypted = StreamOwned<ClientConnection, TcpStream>;
+
+impl Certificates {
+    /// A client that shows the certificate.
+    fn connect(&self, address: SocketAddr) -> Client<Encrypted> {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(self.path("ca.crt")).unwrap();
+        roots.add(authority).unwrap();
+        let certificate = CertificateDer::from_pem_file(self.path("server.crt")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(self.path("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(vec![certificate], key)
+            .unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let session = ClientConnection::new(Arc::new(config), name).unwrap();
+        let stream = Client::connect(address).0;
+        Client(StreamOwned::new(session, stream))
+    }
+}
+
+#[test]
+fn a_running_plaintext_redis_moves_to_tls() {
+    let certificates = Certificates::new();
+    let Some(old) = Real::start(&certificates) else {
+        return;
+    };
+    write_load(&old, 10, 300, |_| {});
+    // It follows the plaintext port, for there is no other to begin with.
+    let new = ours(
+        &certificates,
+        "tls-replication no\ntransit-encryption-mode preferred\n",
+    );
+    let port = old.plain.port().to_string();
+    assert_eq!(new.talk().say("REPLICAOF", &["127.0.0.1", &port]), "+OK");
+    wait_until("it follows", || {
+        new.talk().info("master_link_status") == "up"
+    });
+    write_load(&old, 11, 300, |_| {});
+    await_agreement(&[&old, &new]);
+    assert_eq!(
+        new.talk().info("master_link_tls"),
+        "",
+        "the link is plaintext"
+    );
+
+    // Clients move one by one, first in plaintext, to the port that will be TLS alone; then the roles change.
+    let tls_port = new.address(Kind::Tls);
+    let mut plain = Talk::authenticated(tls_port);
+    assert_eq!(plain.line("REPLICAOF NO ONE"), "+OK");
+    assert_eq!(plain.line("SET moved 1"), "+OK");
+    let mut encrypted = certificates.connect(tls_port);
+    encrypted.check(&["AUTH", PASSWORD], "+OK\r\n");
+    encrypted.check(&["GET", "moved"], "$1\r\n1\r\n");
+    let another = ours(&certificates, "transit-encryption-mode preferred\n");
+    another.follow(&new);
+    assert!(
+        another
+            .talk()
+            .info("master_link_tls")
+            .starts_with("TLSv1.3:"),
+        "TLS comes first"
+    );
+
+    encrypted.check(
+        &["CONFIG", "SET", "transit-encryption-mode", "required"],
+        "+OK\r\n",
+    );
+    wait_until("plaintext connections are closed", || {
+        new.server().connected() == 2
+    });
+    let mut refused = Client::connect(tls_port);
+    refused.send("PING\r\n");
+    assert!(refused.rest().starts_with(b"-ERR "));
+    let mut refused = Client::connect(new.address(Kind::Tcp));
+    refused.send("PING\r\n");
+    assert!(
+        refused
+            .rest()
+            .starts_with(b"-ERR this server is reached over TLS only")
+    );
+    encrypted.check(&["SET", "moved", "2"], "+OK\r\n");
+    encrypted.check(&["WAIT", "1", "0"], ":1\r\n");
 }
 
 /// The files of a server's directory, for the one test that looks.

@@ -142,6 +142,13 @@ choices! {
         Off = "off",
     }
 
+    /// How far plaintext is let go while a server moves to TLS.
+    TransitEncryptionMode {
+        Off = "off",
+        Preferred = "preferred",
+        Required = "required",
+    }
+
     /// How the kernel's out-of-memory score is adjusted.
     OomScoreAdj {
         No = "no",

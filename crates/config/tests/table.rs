@@ -96,6 +96,7 @@ fn defaults_that_the_reference_does_not_show() {
         ("tls-handshake-timeout", "10"),
         ("snapshot-buffer-limit", "67108864"),
         ("tls-replication-verify-name", "no"),
+        ("transit-encryption-mode", "off"),
         ("use-exit-on-panic", "no"),
     ] {
         assert_eq!(

@@ -1,9 +1,9 @@
 //! Transport security.
 
 use super::{INT_MAX, PORT_MAX};
-use crate::choices::{TlsAuthClients, TlsAuthClientsUser};
-use crate::directive::{boolean, choice, integer, optional};
-use crate::typed::OptionalText;
+use crate::choices::{TlsAuthClients, TlsAuthClientsUser, TransitEncryptionMode};
+use crate::directive::{boolean, choice, integer, optional, text};
+use crate::typed::{OptionalText, Text};
 
 theme! {
     "TLS" after super::network::END;
@@ -48,8 +48,10 @@ theme! {
     TLS_SESSION_CACHE_TIMEOUT: i64 = integer("tls-session-cache-timeout", 0, INT_MAX, "300");
     /// Use TLS for the link to a primary.
     TLS_REPLICATION: bool = boolean("tls-replication", "no");
-    /// On the link to a primary, check its certificate against the host's name too, not the chain alone.
-    TLS_REPLICATION_VERIFY_NAME: bool = boolean("tls-replication-verify-name", "no");
+    /// On the link to a primary, check the name in its certificate too, not the chain alone: yes for the host dialled, or a name.
+    TLS_REPLICATION_VERIFY_NAME: Text = text("tls-replication-verify-name", "no");
+    /// While moving to TLS: preferred takes plaintext on the TLS port too, required refuses it everywhere, off is neither.
+    TRANSIT_ENCRYPTION_MODE: TransitEncryptionMode = choice("transit-encryption-mode", "off");
     /// Use TLS on the cluster bus.
     TLS_CLUSTER: bool = boolean("tls-cluster", "no");
     /// Seconds between looks for changed certificate files, 0 for none.
