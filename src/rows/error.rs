@@ -70,6 +70,7 @@ pub(crate) enum RowError {
     PendingOutput,
     WaitOnReplica,
     NegativeTimeout,
+    TimeoutOutOfRange,
     /// REPLCONF ip-address of so many bytes.
     ReplconfIp(usize),
     ReplconfOption(Box<[u8]>),
@@ -117,6 +118,7 @@ impl RowError {
                 "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."
             }
             Self::NegativeTimeout => "ERR timeout is negative",
+            Self::TimeoutOutOfRange => "ERR timeout is out of range",
             Self::ReplconfIp(length) => {
                 return format!(
                     "ERR REPLCONF ip-address provided by replica instance is too long: {length} bytes"

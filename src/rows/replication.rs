@@ -260,6 +260,9 @@ fn wait(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandErr
     if timeout_ms < 0 {
         return Err(RowError::NegativeTimeout.into());
     }
+    if timeout_ms.checked_add(ctx.now.ms()).is_none() {
+        return Err(RowError::TimeoutOutOfRange.into());
+    }
     Ok(Flow::Acks {
         replicas,
         timeout_ms: (timeout_ms > 0).then_some(timeout_ms),

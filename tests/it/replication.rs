@@ -466,6 +466,8 @@ fn wait_counts_replicas_that_have_everything() {
         "{refused}"
     );
     assert_eq!(client.line("WAIT 1 -1"), "-ERR timeout is negative");
+    let late = client.line("WAIT 1 9223372036854775807");
+    assert_eq!(late, "-ERR timeout is out of range");
     assert!(primary.talk().line("ROLE").contains("master"));
     assert!(replica.talk().line("ROLE").contains("connected"));
 }
