@@ -3,6 +3,7 @@
 mod dispatcher;
 mod effects;
 pub mod history;
+mod oracle;
 mod render;
 mod transcript;
 

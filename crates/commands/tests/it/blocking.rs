@@ -123,6 +123,7 @@ fn errors_come_in_order() {
         > BLPOP none -1
         < -ERR timeout is negative
         > BRPOP none 1e300
+        ! Redis 7.0 has the number wrap around
         < -ERR timeout is out of range
         > BLPOP none
         < -ERR wrong number of arguments for 'blpop' command

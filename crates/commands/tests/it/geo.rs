@@ -302,22 +302,31 @@ fn polygons() {
         > GEOADD g 13.361389 38.115556 palermo 14.733333 36.933333 ragusa 15.087269 37.502669 catania 15.287602 37.070104 siracusa 13.588412 37.311348 agrigento
         < :5
         > GEOSEARCH g BYPOLYGON 6 13.268550 38.354626 15.379554 37.143270 14.7 36.6 14.193438 37.334376 12.972021 38.138380 13.3 38.2
+        ! polygons are from Valkey 9
         < ["palermo", "ragusa", "siracusa"]
         > GEOSEARCH g BYPOLYGON 3 13 38.5 16 38.5 13 37 ASC WITHDIST
+        ! polygons are from Valkey 9
         < 
         > GEOSEARCHSTORE t g BYPOLYGON 4 12 36 16 36 16 39 12 39 COUNT 2 DESC STOREDIST
+        ! polygons are from Valkey 9
         < :2
         > GEOSEARCH g BYPOLYGON 4 -170 -80 170 -80 170 80 -170 80 COUNT 2 ANY
+        ! polygons are from Valkey 9
         < 
         > GEOSEARCH g BYPOLYGON 3 0 85 120 85 -120 85
+        ! polygons are from Valkey 9
         < []
         > GEOSEARCH g BYPOLYGON 2 0 0 1 1
+        ! polygons are from Valkey 9
         < -ERR GEOSEARCH BYPOLYGON must have at least 3 vertices
         > GEOSEARCH g BYPOLYGON 4 0 0 1 1 2 2 ASC
+        ! polygons are from Valkey 9
         < -ERR GEOSEARCH BYPOLYGON must have at least 3 vertices
         > GEOSEARCH g BYPOLYGON x 0 0 1 1 2 2
+        ! polygons are from Valkey 9
         < -ERR invalid number of vertices
         > GEOSEARCH g BYPOLYGON 3 0 0 1 1 200 2
+        ! polygons are from Valkey 9
         < -ERR invalid longitude,latitude pair 200.000000,2.000000
         > GEOSEARCH g FROMLONLAT 1 1 BYPOLYGON 3 0 0 1 1 2 0
         < -ERR syntax error

@@ -60,6 +60,7 @@ fn deadlines_are_set_told_and_taken_away() {
 fn points_in_time_are_absolute() {
     check(
         "
+        ! deadlines of fields are from Valkey 9
         > HSET h a 1 b 2
         < :2
         > HEXPIREAT h 33177117420 FIELDS 1 a
@@ -84,6 +85,7 @@ fn points_in_time_are_absolute() {
 fn conditions_of_deadlines() {
     check(
         "
+        ! deadlines of fields are from Valkey 9
         > HSET h a 1 b 2
         < :2
         > HEXPIRE h 10 XX FIELDS 2 a b
@@ -199,7 +201,9 @@ fn calls_that_are_refused() {
             "ERR invalid expire time in 'hsetex' command",
         ),
     ] {
-        check(&format!("> {call}\n< -{error}"));
+        check(&format!(
+            "! deadlines of fields are from Valkey 9\n> {call}\n< -{error}"
+        ));
     }
     let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
     for call in [
@@ -210,7 +214,9 @@ fn calls_that_are_refused() {
         "HGETEX s FIELDS 1 a",
         "HSETEX s FIELDS 1 a 1",
     ] {
-        check(&format!("> SET s x\n< +OK\n> {call}\n< -{wrong}"));
+        check(&format!(
+            "> SET s x\n< +OK\n> {call}\n! deadlines of fields are from Valkey 9\n< -{wrong}"
+        ));
     }
 }
 
@@ -260,6 +266,7 @@ fn reading_with_a_change_of_deadlines() {
 fn setting_with_deadlines() {
     check(
         "
+        ! deadlines of fields are from Valkey 9
         > HSETEX h XX FIELDS 1 a 1
         < :0
         > HSETEX h FXX FIELDS 1 a 1
@@ -304,6 +311,7 @@ fn setting_with_deadlines() {
 fn reading_and_removing() {
     check(
         "
+        ! deadlines of fields are from Valkey 9
         > HSET h a 1 b 2 c 3
         < :3
         > HGETDEL h FIELDS 3 a x a
@@ -322,6 +330,7 @@ fn reading_and_removing() {
 fn other_commands_change_deadlines_or_keep_them() {
     check(
         "
+        ! deadlines of fields are from Valkey 9
         > HSETEX h EX 100 FIELDS 6 a 1 b 1 c 1 d 1 e 1 f x
         < :1
         > HSET h a 2

@@ -250,6 +250,7 @@ fn elements_are_found_by_value() {
         > LPOS l b RANK 0
         < -ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list
         > LPOS l b RANK -9223372036854775808
+        ! refused since Redis 7.2
         < -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
         > LPOS l b RANK x
         < -ERR value is not an integer or out of range

@@ -648,7 +648,13 @@ fn values_of_other_types_are_refused() {
         "INCR s",
         "INCRBYFLOAT s x",
     ]
-    .map(|call| format!("> {call}\n< {wrong_type}\n"))
+    .map(|call| {
+        let mark = match call.contains("IFEQ") {
+            true => "! IFEQ and DELIFEQ are Valkey's\n",
+            false => "",
+        };
+        format!("> {call}\n{mark}< {wrong_type}\n")
+    })
     .concat();
     check(&format!(
         "

@@ -108,7 +108,7 @@ fn conditions() {
         < :0
         > EXPIRE k 20 gt
         < :1
-        > EXPIRE k 20 GT
+        > EXPIRE k 19 GT
         < :0
         > EXPIRE k 15 XX LT
         < :1
@@ -119,6 +119,12 @@ fn conditions() {
         > EXPIRE k -1 LT
         < :1
         > EXISTS k
+        < :0
+        > SET k v EXAT 33177117420
+        < +OK
+        > EXPIREAT k 33177117420 GT
+        < :0
+        > EXPIREAT k 33177117420 LT
         < :0
         ",
     );

@@ -172,16 +172,20 @@ fn scores_and_ranks_are_told() {
         > ZRANK KEY m002
         < :2
         > ZRANK KEY m002 WITHSCORE
+        ! WITHSCORE is new in Redis 7.2
         < [:2, \"2\"]
         > ZRANK KEY x
         < nil
         > ZRANK KEY x WITHSCORE
+        ! WITHSCORE is new in Redis 7.2
         < nil-array
         > ZREVRANK other x withscore
+        ! WITHSCORE is new in Redis 7.2
         < nil-array
         > ZREVRANK KEY LAST
         < :0
         > ZRANK KEY m002 WITHSCORES
+        ! WITHSCORE is new in Redis 7.2
         < -ERR syntax error
         > ZRANK KEY m002 WITHSCORE x
         < -ERR wrong number of arguments for 'zrank' command
@@ -229,8 +233,10 @@ fn scores_and_ranks_are_told() {
         > ZMSCORE z a b
         < [,1.5, _]
         > ZRANK z a WITHSCORE
+        ! WITHSCORE is new in Redis 7.2
         < [:0, ,1.5]
         > ZREVRANK z b WITHSCORE
+        ! WITHSCORE is new in Redis 7.2
         < _
         ",
     );
