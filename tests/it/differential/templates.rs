@@ -277,6 +277,10 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
         "XREADGROUP, XCLAIM and XAUTOCLAIM by a consumer that is not there",
         "Redis 7.2 makes it even where it gets nothing",
     ),
+    (
+        "OBJECT REFCOUNT in the transaction that sets the string",
+        "in Redis the queued SET refers to it, too",
+    ),
     ("LPOS RANK of the least integer", "refused since Redis 7.2"),
     (
         "BITFIELD with numbers at the ends of 64 bits",
