@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering:
 use std::sync::mpsc;
 
 use commands::Now;
+use config::composite::Primary;
 use config::{Change, Circumstances, Config, SetError, directive};
 use engine::{Counter, Host};
 use parking_lot::{Mutex, RwLock};
@@ -343,6 +344,14 @@ impl Server {
     #[must_use]
     pub fn password(&self) -> Option<Vec<u8>> {
         settings::password(&self.config.read()).map(<[u8]>::to_vec)
+    }
+
+    /// Lets the configuration show whom this server follows.
+    pub(crate) fn show_primary(&self, primary: Option<&Primary>) {
+        let mut config = self.config.write();
+        config.assign(directive::REPLICAOF, primary.cloned());
+        drop(config);
+        self.show_role(primary.is_some());
     }
 
     /// Lets the log and the kernel know whether this is a replica.

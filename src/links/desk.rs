@@ -186,9 +186,8 @@ impl Desk {
 
     /// Looks anew at whether enough replicas keep up.
     pub(super) async fn replicas_changed(&self) {
-        let followers = self.shared.server.replication.followers.all();
         let now_ms = self.shared.server.clock.now().ms();
-        supervise::count_good(&self.shared, &followers, now_ms).await;
+        supervise::count_good(&self.shared, now_ms).await;
     }
 
     /// Takes everything back that the session of an ended connection left in the shards.

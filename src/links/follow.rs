@@ -27,7 +27,7 @@ use super::dial::{DialError, Uplink, dial};
 use super::receive::{Loading, Snapshot};
 use super::supervise::change_world;
 use crate::net::Shared;
-use crate::replication::{LinkPhase, Target, Upstream};
+use crate::replication::{FailoverPhase, LinkPhase, Target, Upstream};
 
 /// The link to whatever primary there is.
 pub(super) struct Link {
@@ -210,7 +210,8 @@ impl Link {
         let place = self.shared.server.replication.place(&self.shared.engine);
         let answer = self
             .shake_hands(target, &mut uplink, &mut input, place)
-            .await?;
+            .await;
+        let answer = self.end_failover(answer).await?;
         match answer {
             Answer::Continue(id) => {
                 info!("Successful partial resynchronization with master.");
@@ -242,6 +243,32 @@ impl Link {
         }
         self.last_trouble = None;
         self.stream(target, uplink, input).await
+    }
+
+    /// Ends a coordinated failover with the answer of its target: it has agreed, or this server stays what it was.
+    async fn end_failover(&self, answer: Result<Answer, LinkError>) -> Result<Answer, LinkError> {
+        let (engine, server) = (&self.shared.engine, &self.shared.server);
+        if server.replication.failover_phase() != Some(FailoverPhase::Asking) {
+            return answer;
+        }
+        match &answer {
+            Ok(_) => {
+                change_world(&self.shared, |world| server.replication.end_failover(world)).await;
+            }
+            Err(LinkError::Handshake(
+                HandshakeError::NotNow(_) | HandshakeError::Unexpected(_),
+            )) => {
+                let why = "Failover target rejected psync request";
+                change_world(&self.shared, |world| {
+                    server.replication.abort_failover(engine, world, why);
+                })
+                .await;
+                server.show_primary(None);
+            }
+            // It is tried again.
+            Err(_) => {}
+        }
+        answer
     }
 
     /// Introduces this replica and asks for the stream.
@@ -308,7 +335,7 @@ impl Link {
             port: u16::try_from(port).unwrap_or(0),
             ip: text(directive::REPLICA_ANNOUNCE_IP),
             place,
-            takes_over: false,
+            takes_over: self.shared.server.replication.failover_phase().is_some(),
         }
     }
 

@@ -15,6 +15,8 @@ use resp::{Limits, Parse, Parser, Trust};
 use tracing::{debug, info, warn};
 
 use super::desk::{Body, Desk, Start};
+use super::supervise::change_world;
+use crate::client_info;
 use crate::net::connection::{Parked, State};
 use crate::net::stream::{Room, Stream};
 use crate::replication::{Decision, Follower, Phase, Psync};
@@ -95,6 +97,14 @@ impl Link {
         let shared = Arc::clone(&self.desk.shared);
         let asked = self.follower.asked.lock().take().unwrap_or(Psync::Old);
         let name = self.follower.name();
+        if let Psync::At {
+            id,
+            steps_down: true,
+            ..
+        } = &asked
+        {
+            self.take_over(id).await?;
+        }
         let decision = shared
             .server
             .replication
@@ -119,6 +129,25 @@ impl Link {
         info!("Synchronization with replica {name} succeeded");
         self.desk.replicas_changed().await;
         self.stream_log(reader).await
+    }
+
+    /// The primary steps down: this server becomes one, if the two have the same history.
+    async fn take_over(&self, id: &[u8]) -> Result<(), Ending> {
+        let shared = &self.desk.shared;
+        let (engine, replication) = (&shared.engine, &shared.server.replication);
+        let mut taken_over = false;
+        change_world(shared, |world| {
+            let is_ours = id.eq_ignore_ascii_case(replication.history().id.as_bytes());
+            taken_over = is_ours && replication.lead(engine, world);
+        })
+        .await;
+        if !taken_over {
+            return Err(Ending::Closed);
+        }
+        shared.server.show_primary(None);
+        let line = client_info::line(engine, &self.state.session.client, self.now_ms());
+        warn!("MASTER MODE enabled (failover request from '{line}')");
+        Ok(())
     }
 
     fn now_ms(&self) -> i64 {

@@ -39,6 +39,7 @@ impl Supervisor {
                 .replication
                 .resize_backlog(&shared.engine, size);
         }
+        fail_over(shared, now_ms).await;
         let followers = shared.server.replication.followers.all();
         for follower in &followers {
             if is_over_limit(shared, follower, now_ms) {
@@ -54,7 +55,7 @@ impl Supervisor {
         self.second_ms = now_ms;
         self.ping(shared, &followers, now_ms);
         end_silent(shared, &followers, now_ms);
-        count_good(shared, &followers, now_ms).await;
+        count_good(shared, now_ms).await;
         end_backlog(shared, &followers, now_ms).await;
     }
 
@@ -65,7 +66,9 @@ impl Supervisor {
             .config
             .read()
             .read(directive::REPL_PING_REPLICA_PERIOD);
-        if now_ms - self.pinged_ms >= period_s.saturating_mul(1000) && !followers.is_empty() {
+        let is_due = now_ms - self.pinged_ms >= period_s.saturating_mul(1000);
+        // A ping would be one more thing that the replica has to catch up with.
+        if is_due && !followers.is_empty() && !shared.engine.world().failing_over {
             let mut unit = Unit::default();
             unit.command_anywhere(&[b"PING"]);
             if shared.engine.try_append(&mut unit) {
@@ -78,6 +81,25 @@ impl Supervisor {
                 follower.client.inbox.wake();
             }
         }
+    }
+}
+
+/// Takes the next step of a coordinated failover when it is time.
+async fn fail_over(shared: &Shared, now_ms: i64) {
+    let (engine, server) = (&shared.engine, &shared.server);
+    if !server.replication.is_failover_due(engine, now_ms) {
+        return;
+    }
+    let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    let mut primary = None;
+    change_world(shared, |world| {
+        primary = server
+            .replication
+            .advance_failover(engine, world, now_ms, backlog);
+    })
+    .await;
+    if let Some(primary) = primary {
+        server.show_primary(Some(&primary));
     }
 }
 
@@ -131,17 +153,11 @@ fn is_over_limit(shared: &Shared, follower: &Follower, now_ms: i64) -> bool {
 }
 
 /// Refuses writes while too few replicas keep up (`min-replicas-to-write`).
-pub(super) async fn count_good(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
-    let (wanted, lag_max_s) = {
+pub(super) async fn count_good(shared: &Shared, now_ms: i64) {
+    let lacks = {
         let config = shared.server.config.read();
-        let wanted = config.read(directive::MIN_REPLICAS_TO_WRITE);
-        (wanted, config.read(directive::MIN_REPLICAS_MAX_LAG))
+        shared.server.replication.lacks_replicas(&config, now_ms)
     };
-    let good = followers
-        .iter()
-        .filter(|follower| follower.is_good(now_ms, lag_max_s));
-    let good = i64::try_from(good.count()).unwrap_or(i64::MAX);
-    let lacks = wanted > 0 && lag_max_s > 0 && good < wanted;
     if shared.engine.world().lacks_replicas != lacks {
         change_world(shared, |world| world.lacks_replicas = lacks).await;
     }

@@ -35,7 +35,12 @@ pub(crate) struct Follower {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Psync {
     /// To go on in this history at this offset, counted from one.
-    At { id: Vec<u8>, wanted: i64 },
+    At {
+        id: Vec<u8>,
+        wanted: i64,
+        /// It is the primary so far, and wants this server to become one (PSYNC ... FAILOVER).
+        steps_down: bool,
+    },
     /// Everything, without a word on where that is (SYNC).
     Old,
 }

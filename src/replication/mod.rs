@@ -4,6 +4,7 @@
 //! 2. Lock order: shards, then the state here, then the log. Nothing here takes a shard while it holds the state.
 //! 3. The sockets are in `links`: they read the state, and are told of changes by [`Replication::targets`].
 
+mod failover;
 mod followers;
 mod state;
 
@@ -11,13 +12,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use config::composite::Primary;
 use config::{Config, directive};
-use engine::{Engine, Holding, Parting, Role, World};
+use engine::{Engine, Parting, Role, World};
 use log::Reader;
 use parking_lot::Mutex;
 use replication::{History, Place, ReplicationId, Resume};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+pub(crate) use self::failover::{Failover, FailoverPhase};
 pub(crate) use self::followers::{Follower, Followers, Phase, Psync};
 pub(crate) use self::state::{LinkPhase, Upstream};
 use crate::net::connection::Parked;
@@ -63,6 +65,8 @@ struct State {
     can_resume: bool,
     /// Whether there is a backlog.
     has_backlog: bool,
+    /// A coordinated failover under way.
+    failover: Option<Failover>,
 }
 
 /// Whom to follow.
@@ -107,6 +111,7 @@ impl Replication {
                 epoch,
                 can_resume: false,
                 has_backlog: false,
+                failover: None,
             }),
             followers: Followers::default(),
             targets: watch::Sender::new(target),
@@ -166,9 +171,15 @@ impl Replication {
         link.map_or(0, |client| i64::from(client.shown.db.load(Relaxed)))
     }
 
-    /// What INFO says of a coordinated failover.
-    pub(crate) fn failover_state(&self) -> &'static str {
-        "no-failover"
+    /// Whether writes are to be refused because too few replicas keep up (`min-replicas-to-write`).
+    pub(crate) fn lacks_replicas(&self, config: &Config, now_ms: i64) -> bool {
+        let wanted = config.read(directive::MIN_REPLICAS_TO_WRITE);
+        let lag_max_s = config.read(directive::MIN_REPLICAS_MAX_LAG);
+        let followers = self.followers.all();
+        let good = followers
+            .iter()
+            .filter(|follower| follower.is_good(now_ms, lag_max_s));
+        wanted > 0 && lag_max_s > 0 && (good.count() as i64) < wanted
     }
 
     /// Where the link may ask to go on.
@@ -185,52 +196,53 @@ impl Replication {
         self.state.lock().can_resume = false;
     }
 
-    /// Follows a primary from now on (REPLICAOF). Every shard is held.
-    pub(crate) fn follow(&self, held: &mut Holding<'_>, primary: &Primary, backlog: u64) {
+    /// Follows a primary from now on. Every shard is held, and the world is to be put in force before they are released.
+    pub(crate) fn follow(
+        &self,
+        engine: &Engine,
+        world: &mut World,
+        primary: &Primary,
+        backlog: u64,
+    ) {
         let mut state = self.state.lock();
         state.epoch += 1;
         if state.upstream.is_none() {
             // What it has executed as a primary may be a beginning of what the new primary has.
             state.can_resume = true;
-            state.open_backlog(held.engine, backlog);
+            state.open_backlog(engine, backlog);
             let text = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
-            held.engine.blocked.unblock_all(Parting::Error(text));
+            engine.blocked.unblock_all(Parting::Error(text));
         }
         let upstream = Upstream::new(primary);
         let target = upstream.target(state.epoch);
         state.upstream = Some(upstream);
-        let epoch = state.epoch;
-        held.change_world(|world| {
-            world.role = Role::Replica {
-                epoch,
-                is_linked: false,
-            };
-            world.audience.log = false;
-        });
+        world.role = Role::Replica {
+            epoch: state.epoch,
+            is_linked: false,
+        };
+        world.audience.log = false;
         self.targets.send_replace(Some(target));
     }
 
-    /// Follows nobody from now on (REPLICAOF NO ONE). Every shard is held. Whether it followed somebody before.
-    pub(crate) fn lead(&self, held: &mut Holding<'_>) -> bool {
+    /// Follows nobody from now on. Every shard is held, and the world is to be put in force before they are released.
+    /// Whether it followed somebody before.
+    pub(crate) fn lead(&self, engine: &Engine, world: &mut World) -> bool {
         let mut state = self.state.lock();
         if state.upstream.take().is_none() {
             return false;
         }
         state.epoch += 1;
-        let end = held.engine.log.end();
-        state.history.branch(random_id(), end);
+        state.history.branch(random_id(), engine.log.end());
         if let Some((second, first_other)) = &state.history.second {
             warn!(
                 "Setting secondary replication ID to {second}, valid up to offset: {first_other}. New replication ID is {}",
                 state.history.id
             );
         }
-        held.engine.log.forget_db();
-        let has_backlog = state.has_backlog;
-        held.change_world(|world| {
-            world.role = Role::Primary;
-            world.audience.log = has_backlog;
-        });
+        engine.log.forget_db();
+        world.role = Role::Primary;
+        world.audience.log = state.has_backlog;
+        self.counters.alone_since_ms.store(0, Relaxed);
         self.targets.send_replace(None);
         drop(state);
         // They have to learn the new name, and go on from where they are.
@@ -290,7 +302,7 @@ impl Replication {
     /// Decides about a PSYNC.
     pub(crate) fn decide(&self, engine: &Engine, psync: &Psync, peer: &str) -> Decision {
         let state = self.state.lock();
-        let Psync::At { id, wanted } = psync else {
+        let Psync::At { id, wanted, .. } = psync else {
             return Decision::Full;
         };
         let fresh = id == b"?";

@@ -240,7 +240,11 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
         let server = super::host(held.engine);
         // Somebody who changes the configuration just now brings the world up to date after that.
         if let Some(config) = server.config.try_read() {
-            held.change_world(|world| crate::settings::update_world(world, &config));
+            let now_ms = held.now.ms();
+            held.change_world(|world| {
+                crate::settings::update_world(world, &config);
+                world.lacks_replicas = server.replication.lacks_replicas(&config, now_ms);
+            });
         }
         answer.clone()
     }))

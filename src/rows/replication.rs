@@ -12,12 +12,14 @@ use tracing::{info, warn};
 
 use super::error::RowError;
 use super::{host, server};
+use crate::Server;
 use crate::client_info;
-use crate::replication::{LinkPhase, Phase, Psync};
+use crate::replication::{Failover, FailoverPhase, LinkPhase, Phase, Psync};
 
 /// The rows of this module.
-pub(super) const COMMANDS: &[&EngineCommand] =
-    &[&PSYNC, &REPLCONF, &REPLICAOF, &ROLE, &SLAVEOF, &SYNC, &WAIT];
+pub(super) const COMMANDS: &[&EngineCommand] = &[
+    &FAILOVER, &PSYNC, &REPLCONF, &REPLICAOF, &ROLE, &SLAVEOF, &SYNC, &WAIT,
+];
 
 const REPLICAOF: EngineCommand = EngineCommand {
     name: "replicaof",
@@ -50,12 +52,12 @@ fn replicaof(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comma
     let who = client_info::line(ctx.engine, &ctx.session.client, ctx.now.ms());
     if none {
         return Ok(Flow::everything(move |held| {
-            let server = host(held.engine);
-            if server.replication.lead(held) {
-                let mut config = server.config.write();
-                config.assign(directive::REPLICAOF, None);
-                drop(config);
-                server.show_role(false);
+            let (engine, server) = (held.engine, host(held.engine));
+            not_failing_over(server)?;
+            let mut led = false;
+            held.change_world(|world| led = server.replication.lead(engine, world));
+            if led {
+                server.show_primary(None);
                 warn!("MASTER MODE enabled (user request from '{who}')");
             }
             Ok(Reply::Ok)
@@ -73,7 +75,8 @@ fn replicaof(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comma
 }
 
 fn follow(held: &mut Holding<'_>, primary: &Primary, who: &str) -> Result<Reply, CommandError> {
-    let server = host(held.engine);
+    let (engine, server) = (held.engine, host(held.engine));
+    not_failing_over(server)?;
     let (name, port) = (String::from_utf8_lossy(&primary.host), primary.port);
     let upstream = server.replication.upstream();
     if upstream.is_some_and(|upstream| upstream.host == name && upstream.port == port) {
@@ -83,12 +86,100 @@ fn follow(held: &mut Holding<'_>, primary: &Primary, who: &str) -> Result<Reply,
         return Ok(Reply::Simple("OK Already connected to specified master"));
     }
     let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
-    server.replication.follow(held, primary, backlog);
-    let mut config = server.config.write();
-    config.assign(directive::REPLICAOF, Some(primary.clone()));
-    drop(config);
-    server.show_role(true);
+    held.change_world(|world| server.replication.follow(engine, world, primary, backlog));
+    server.show_primary(Some(primary));
     warn!("REPLICAOF {name}:{port} enabled (user request from '{who}')");
+    Ok(Reply::Ok)
+}
+
+fn not_failing_over(server: &Server) -> Result<(), CommandError> {
+    match server.replication.failover_phase() {
+        None => Ok(()),
+        Some(_) => Err(RowError::ReplicaofFailingOver.into()),
+    }
+}
+
+const FAILOVER: EngineCommand = EngineCommand {
+    name: "failover",
+    group: Group::Server,
+    since: "6.2.0",
+    summary: "Changes places with a replica.",
+    complexity: "O(1)",
+    arity: Arity::AtLeast(1),
+    keys: &[],
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::STALE),
+    categories: Categories::empty(),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(failover),
+};
+
+fn failover(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    if let [option] = args.peek_all()
+        && option.eq_ignore_ascii_case(b"ABORT")
+    {
+        return Ok(Flow::everything(|held| {
+            let (engine, server) = (held.engine, host(held.engine));
+            if server.replication.failover_phase().is_none() {
+                return Err(RowError::NoFailover.into());
+            }
+            let why = "Failover manually aborted";
+            held.change_world(|world| server.replication.abort_failover(engine, world, why));
+            if server.replication.upstream().is_none() {
+                server.show_primary(None);
+            }
+            Ok(Reply::Ok)
+        }));
+    }
+    let (mut timeout_ms, mut target, mut is_forced) = (None, None, false);
+    while let Some(option) = args.next_word() {
+        if option.eq_ignore_ascii_case(b"TIMEOUT") && !args.is_empty() && timeout_ms.is_none() {
+            let given = args.int()?;
+            if given <= 0 {
+                return Err(RowError::FailoverTimeout.into());
+            }
+            timeout_ms = Some(given);
+        } else if option.eq_ignore_ascii_case(b"TO") && args.len() >= 2 && target.is_none() {
+            let name = String::from_utf8_lossy(args.bytes()?).into_owned();
+            target = Some((name, u16::try_from(args.int()?).unwrap_or(0)));
+        } else if option.eq_ignore_ascii_case(b"FORCE") && !is_forced {
+            is_forced = true;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let wanted = Failover {
+        phase: FailoverPhase::Waiting,
+        target,
+        deadline_ms: timeout_ms.map(|timeout| ctx.now.ms().saturating_add(timeout)),
+        is_forced,
+    };
+    Ok(Flow::everything(move |held| begin_failover(held, &wanted)))
+}
+
+fn begin_failover(held: &mut Holding<'_>, wanted: &Failover) -> Result<Reply, CommandError> {
+    let replication = &host(held.engine).replication;
+    if replication.failover_phase().is_some() {
+        return Err(RowError::FailoverInProgress.into());
+    }
+    if replication.upstream().is_some() {
+        return Err(RowError::FailoverOnReplica.into());
+    }
+    let replicas = replication.followers.all();
+    if replicas.is_empty() {
+        return Err(RowError::FailoverAlone.into());
+    }
+    if wanted.is_forced && (wanted.deadline_ms.is_none() || wanted.target.is_none()) {
+        return Err(RowError::FailoverForce.into());
+    }
+    if let Some(target) = &wanted.target {
+        let found = replicas.iter().find(|replica| replica.address() == *target);
+        let found = found.ok_or(RowError::FailoverTarget)?;
+        if found.phase() != Phase::Online {
+            return Err(RowError::FailoverOffline.into());
+        }
+    }
+    held.change_world(|world| replication.begin_failover(world, wanted.clone()));
     Ok(Reply::Ok)
 }
 
@@ -200,8 +291,14 @@ const PSYNC: EngineCommand = EngineCommand {
 
 fn psync(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
     let (id, wanted) = (args.bytes()?, args.int()?);
-    let id = id.to_vec();
-    serve(ctx, Psync::At { id, wanted })
+    let steps_down =
+        matches!(args.peek_all(), [word, ..] if word.eq_ignore_ascii_case(b"FAILOVER"));
+    let asked = Psync::At {
+        id: id.to_vec(),
+        wanted,
+        steps_down,
+    };
+    serve(ctx, asked)
 }
 
 const SYNC: EngineCommand = EngineCommand {
@@ -221,7 +318,25 @@ fn sync(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError>
 fn serve(ctx: &SessionCtx<'_>, asked: Psync) -> Result<Flow, CommandError> {
     let replication = &server(ctx).replication;
     let upstream = replication.upstream();
-    if upstream.is_some_and(|upstream| upstream.phase != LinkPhase::Connected) {
+    if let Psync::At {
+        id,
+        steps_down: true,
+        ..
+    } = &asked
+    {
+        info!(
+            "Failover request received for replid {}.",
+            String::from_utf8_lossy(id)
+        );
+        if upstream.is_none() {
+            return Err(RowError::FailoverToPrimary.into());
+        }
+        if !id.eq_ignore_ascii_case(replication.history().id.as_bytes()) {
+            return Err(RowError::FailoverOtherHistory.into());
+        }
+    } else if replication.failover_phase().is_some() {
+        return Err(RowError::SyncFailingOver.into());
+    } else if upstream.is_some_and(|upstream| upstream.phase != LinkPhase::Connected) {
         return Err(RowError::NoMasterLink.into());
     }
     let client = &ctx.session.client;
@@ -230,9 +345,18 @@ fn serve(ctx: &SessionCtx<'_>, asked: Psync) -> Result<Flow, CommandError> {
     }
     let follower = replication.followers.of(client);
     info!("Replica {} asks for synchronization", follower.name());
+    // One that steps down is no replica yet when this server becomes a primary, and loses its replicas.
+    if !matches!(
+        asked,
+        Psync::At {
+            steps_down: true,
+            ..
+        }
+    ) {
+        follower.set_phase(Phase::Waiting);
+    }
     *follower.asked.lock() = Some(asked);
     client.set_flag(flag::REPLICA, true);
-    follower.set_phase(Phase::Waiting);
     Ok(Flow::Host(HostRequest::Follow))
 }
 

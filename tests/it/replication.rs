@@ -447,6 +447,66 @@ fn a_promoted_replica_is_followed_without_a_full_synchronisation() {
 }
 
 #[test]
+fn a_primary_changes_places_with_its_replica() {
+    let certificates = Certificates::new();
+    let [a, b, c] = [(); 3].map(|()| ours(&certificates, ""));
+    let mut client = a.talk();
+    assert_eq!(
+        client.line("FAILOVER ABORT"),
+        "-ERR No failover in progress."
+    );
+    assert_eq!(
+        client.line("FAILOVER"),
+        "-ERR FAILOVER requires connected replicas."
+    );
+    assert_eq!(
+        client.line("FAILOVER TIMEOUT 0"),
+        "-ERR FAILOVER timeout must be greater than 0"
+    );
+    for node in [&a, &b, &c] {
+        let port = node.port().to_string();
+        assert_eq!(
+            node.talk()
+                .say("CONFIG", &["SET", "replica-announce-port", &port]),
+            "+OK"
+        );
+    }
+    b.follow(&a);
+    c.follow(&a);
+    let refused = b.talk().line("FAILOVER");
+    assert_eq!(
+        refused,
+        "-ERR FAILOVER is not valid when server is a replica."
+    );
+    let refused = client.line("FAILOVER TO 127.0.0.1 1 FORCE");
+    assert!(refused.contains("requires both a timeout"), "{refused}");
+    let refused = client.line("FAILOVER TO 127.0.0.1 1");
+    assert_eq!(
+        refused,
+        "-ERR FAILOVER target HOST and PORT is not a replica."
+    );
+    write_load(&a, 12, 200, |_| {});
+    let mut writer = a.talk();
+    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 20000", b.port());
+    assert_eq!(client.line(&line), "+OK");
+    let refused = writer.line("SET late 1");
+    assert_eq!(
+        refused,
+        "-READONLY You can't write against a read only replica."
+    );
+    wait_until("b leads", || b.talk().info("role") == "master");
+    wait_until("a follows", || a.talk().info("master_link_status") == "up");
+    assert_eq!(a.talk().info("master_failover_state"), "no-failover");
+    c.follow(&b);
+    write_load(&b, 13, 200, |_| {});
+    await_agreement(&[&b, &a, &c]);
+    assert!(
+        a.talk().line("INFO stats").contains("sync_full:2"),
+        "nobody began anew"
+    );
+}
+
+#[test]
 fn wait_counts_replicas_that_have_everything() {
     let certificates = Certificates::new();
     let [primary, replica] = [(); 2].map(|()| ours(&certificates, ""));

@@ -74,9 +74,9 @@ impl Acks {
     /// which holds the question back as well (Redis 7.2). To be called several times a second.
     pub fn ask_if_wanted(&self, engine: &Engine) {
         let now_ms = engine.host.now().ms();
-        let paused = engine.world().pause;
-        if paused.is_some_and(|pause| now_ms < pause.until_ms) || !self.wanted.swap(false, Relaxed)
-        {
+        let world = engine.world();
+        let paused = world.pause.is_some_and(|pause| now_ms < pause.until_ms);
+        if paused || world.failing_over || !self.wanted.swap(false, Relaxed) {
             return;
         }
         let mut unit = Unit::default();

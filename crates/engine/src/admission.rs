@@ -236,15 +236,19 @@ fn paused(admission: &Admission<'_>) -> Option<Verdict> {
         engine,
         ..
     } = admission;
-    let pause = world.pause?;
     let transaction_writes = row.flags.contains(Flags::RUNS_TRANSACTION)
         && session
             .transaction
             .as_ref()
             .is_some_and(|transaction| transaction.flags.intersects(MAY_WRITE));
+    let writes = row.flags.intersects(MAY_WRITE) || transaction_writes;
+    if world.failing_over && writes {
+        return Some(Verdict::Wait(None));
+    }
+    let pause = world.pause?;
     let held_back = match pause.scope {
         PauseScope::All => true,
-        PauseScope::Write => row.flags.intersects(MAY_WRITE) || transaction_writes,
+        PauseScope::Write => writes,
     };
     let waits = held_back && engine.host.now().ms() < pause.until_ms;
     waits.then_some(Verdict::Wait(Some(pause.until_ms)))

@@ -24,6 +24,8 @@ pub struct World {
     pub lacks_replicas: bool,
     /// Whether the primary's dataset is being loaded beside the present one, which is served meanwhile.
     pub async_loading: bool,
+    /// Whether a coordinated failover is under way, which holds writes back as CLIENT PAUSE WRITE does.
+    pub failing_over: bool,
     /// CLIENT PAUSE, while it lasts.
     pub pause: Option<Pause>,
     /// Every command waits: DEBUG SLEEP sleeps, or a transaction makes calls of the operating system, half done and without
@@ -106,6 +108,7 @@ impl Default for World {
             serves_stale_data: true,
             lacks_replicas: false,
             async_loading: false,
+            failing_over: false,
             pause: None,
             frozen: false,
             loading: false,
@@ -133,7 +136,10 @@ impl World {
     /// CLIENT PAUSE holds writes back, and a replica waits for its primary's word.
     #[must_use]
     pub fn on_expired(&self, now_ms: i64) -> OnExpired {
-        if self.is_replica() || self.pause.is_some_and(|pause| now_ms < pause.until_ms) {
+        if self.is_replica()
+            || self.failing_over
+            || self.pause.is_some_and(|pause| now_ms < pause.until_ms)
+        {
             OnExpired::Hide
         } else {
             OnExpired::Delete
@@ -160,6 +166,7 @@ impl World {
             && !self.frozen
             && !self.loading
             && !self.async_loading
+            && !self.failing_over
             && !self.is_replica()
             && !self.lacks_replicas
             && !self.snapshot
