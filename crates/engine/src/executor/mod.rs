@@ -407,8 +407,8 @@ impl Local {
         argv: &[&[u8]],
     ) -> Result<Ran, Hindrance> {
         let shards = footprint(row, argv, &engine.locks);
-        let mut held =
-            self.acquire_with_waiters(engine, shards, || keys_of(row, argv).collect())?;
+        let mut held = engine.locks.nothing();
+        self.hold_with_waiters(engine, &mut held, shards, || keys_of(row, argv).collect())?;
         if row.flags.contains(Flags::LINEAR)
             && self.taker == Taker::Worker
             && is_long(engine, session, row, argv, &held)
@@ -455,18 +455,33 @@ impl Local {
     fn acquire_with_waiters<'e>(
         &self,
         engine: &'e Engine,
-        mut shards: ShardSet,
+        shards: ShardSet,
         keys: impl Fn() -> Vec<Bytes>,
     ) -> Result<Held<'e>, Hindrance> {
+        let mut held = engine.locks.nothing();
+        self.hold_with_waiters(engine, &mut held, shards, keys)?;
+        Ok(held)
+    }
+
+    /// Takes `shards`, and those of all that serving the waiters of `keys` can touch, into `held`, which has none.
+    #[inline]
+    fn hold_with_waiters(
+        &self,
+        engine: &Engine,
+        held: &mut Held<'_>,
+        mut shards: ShardSet,
+        keys: impl Fn() -> Vec<Bytes>,
+    ) -> Result<(), Hindrance> {
         loop {
-            let held = self.acquire(engine, &shards)?;
+            self.hold_shards(held, &shards)?;
             if !held.has_waiters() {
-                return Ok(held);
+                return Ok(());
             }
-            match self.close_over_waiters(engine, keys(), &shards, &held) {
-                None => return Ok(held),
+            match self.close_over_waiters(engine, keys(), &shards, held) {
+                None => return Ok(()),
                 Some(wider) => shards = wider,
             }
+            held.release();
         }
     }
 
@@ -599,15 +614,19 @@ impl Local {
         run(&mut ctx, Args::of_call(argv, row.name_words()))
     }
 
-    #[inline]
     fn acquire<'e>(&self, engine: &'e Engine, shards: &ShardSet) -> Result<Held<'e>, Hindrance> {
-        let held = engine
-            .locks
-            .acquire(shards, self.taker)
-            .map_err(Hindrance::Busy)?;
+        let mut held = engine.locks.nothing();
+        self.hold_shards(&mut held, shards)?;
+        Ok(held)
+    }
+
+    /// Takes `shards` into `held`, which has none, with the world in which the call was admitted.
+    #[inline]
+    fn hold_shards(&self, held: &mut Held<'_>, shards: &ShardSet) -> Result<(), Hindrance> {
+        held.acquire(shards, self.taker).map_err(Hindrance::Busy)?;
         match held.world() {
             Some(world) if !Arc::ptr_eq(world, &self.world) => Err(Hindrance::Stale),
-            _ => Ok(held),
+            _ => Ok(()),
         }
     }
 
