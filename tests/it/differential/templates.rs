@@ -278,8 +278,8 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
         "Redis 7.2 makes it even where it gets nothing",
     ),
     (
-        "OBJECT REFCOUNT in the transaction that sets the string",
-        "in Redis the queued SET refers to it, too",
+        "what OBJECT REFCOUNT counts",
+        "in Redis a queued SET refers to its string, too, and the copy of a shared integer is not shared",
     ),
     ("LPOS RANK of the least integer", "refused since Redis 7.2"),
     (

@@ -224,8 +224,10 @@ fn number(item: Item<'_>) -> Option<f64> {
     }
 }
 
-/// The number that C's `strtod` reads from the whole of `text`: blanks may come first, and no text at all is 0.
+/// The number that C's `strtod` reads from the whole of `text`, which ends with a zero byte, if not before: blanks may come
+/// first, and no text at all is 0.
 fn number_of(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next()?;
     if text.is_empty() {
         return Some(0.0);
     }

@@ -29,6 +29,10 @@ fn numbers_letters_and_directions() {
         < [\"100\"]
         > SORT nokey
         < []
+        > RPUSH cut \"2\\x00b\" 1 \"\\x00a\"
+        < :3
+        > SORT cut
+        < [\"\\x00a\", \"1\", \"2\\x00b\"]
         > SADD words b a
         < :2
         > SORT words
