@@ -92,6 +92,10 @@ impl Link {
     /// Follows whatever primary is to be followed, for ever.
     pub(super) async fn run(&mut self) {
         let mut targets = self.targets.clone();
+        self.await_own_dataset().await;
+        if let Some(db) = self.shared.server.replication.take_resumed_db() {
+            self.db = db;
+        }
         loop {
             self.hang_up().await;
             let target = targets.borrow_and_update().clone();
@@ -112,6 +116,17 @@ impl Link {
                 _ = targets.changed() => {}
                 () = attempt => {}
             }
+        }
+    }
+
+    /// Waits until the server has loaded its own file.
+    async fn await_own_dataset(&self) {
+        loop {
+            let changed = self.shared.engine.world_changes();
+            if !self.shared.engine.world().loading {
+                return;
+            }
+            changed.await;
         }
     }
 

@@ -12,6 +12,7 @@ use engine::loading::{
     Expired, LoadError, LoadObserver, LoadProgress, LoadTerms, Loaded, Pace, Present, load,
 };
 use persist::{Checksums, RdbError, Reason};
+use replication::{Place, ReplicationId};
 use tracing::{debug, info, warn};
 
 use super::{delay, rdb_path};
@@ -42,7 +43,8 @@ pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, St
     let started = server.clock.now();
     let result = load_file(server, engine, &path, Present::Refuse);
     match result {
-        Ok(_) => {
+        Ok((loaded, place)) => {
+            resume(server, engine, &loaded, &place);
             let ns = server.clock.now().monotonic_ns - started.monotonic_ns;
             info!("DB loaded from disk: {:.3} seconds", ns as f64 / 1e9);
         }
@@ -59,6 +61,24 @@ pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, St
     Ok(true)
 }
 
+/// Goes on in the replication log where the file was written, if it says where that is, so that replicas, and the primary of a
+/// replica, need no full synchronisation after a restart. Not where a primary passed over keys: its replicas have them.
+fn resume(server: &Server, engine: &Engine, loaded: &Loaded, place: &WrittenPlace) {
+    let (Some(id), Some(offset), Some(db)) = (place.id, place.offset, place.db) else {
+        return;
+    };
+    if loaded.progress.expired > 0 {
+        return;
+    }
+    let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    let place = Place { id, offset };
+    engine.change_world(|world| {
+        server
+            .replication
+            .resume_from_file(engine, world, place, db, backlog);
+    });
+}
+
 /// Loads a snapshot file. The world says already that a load is under way.
 ///
 /// # Errors
@@ -68,14 +88,19 @@ pub(crate) fn load_file(
     engine: &Engine,
     path: &Path,
     present: Present,
-) -> Result<Loaded, FileError> {
+) -> Result<(Loaded, WrittenPlace), FileError> {
     let file = File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => FileError::Missing,
         _ => FileError::Open(error),
     })?;
     let total = file.metadata().map_or(0, |metadata| metadata.len());
     let terms = LoadTerms {
-        expired: Expired::Skip,
+        // A replica waits for its primary's word, and so do its own replicas.
+        expired: if engine.world().is_replica() {
+            Expired::Keep
+        } else {
+            Expired::Skip
+        },
         present,
         sanitize: engine.world().settings.dumping.sanitize.of_trusted(),
         checksums: checksums(server, engine),
@@ -95,8 +120,10 @@ pub(crate) fn load_file(
         now_s,
         keys: 0,
         empty: 0,
+        place: Default::default(),
     };
     let result = load(engine, file, terms, &mut observer);
+    let place = std::mem::take(&mut observer.place);
     figures.started_s.store(0, Relaxed);
     let (loaded, _file, _ahead) = result.map_err(FileError::Load)?;
     let LoadProgress {
@@ -112,7 +139,7 @@ pub(crate) fn load_file(
         empty => format!(", empty keys skipped: {empty}."),
     };
     info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}{empty}");
-    Ok(loaded)
+    Ok((loaded, place))
 }
 
 /// Says in the log what is wrong with the snapshot file, and where.
@@ -152,6 +179,16 @@ struct Observer<'s> {
     now_s: i64,
     keys: u64,
     empty: u64,
+    /// What the file says of its place in the replication log.
+    place: WrittenPlace,
+}
+
+/// A place in the replication log as a file has it.
+#[derive(Debug, Default)]
+pub(crate) struct WrittenPlace {
+    id: Option<ReplicationId>,
+    offset: Option<u64>,
+    db: Option<u16>,
 }
 
 impl Observer<'_> {
@@ -174,6 +211,9 @@ impl LoadObserver for Observer<'_> {
                 let figures = &self.server.persistence.load;
                 figures.writer_memory.store(bytes, Relaxed);
             }
+            b"repl-id" => self.place.id = ReplicationId::parse(value),
+            b"repl-offset" => self.place.offset = u64::try_from(number).ok(),
+            b"repl-stream-db" => self.place.db = u16::try_from(number).ok(),
             b"aof-base" if number != 0 => info!("RDB is base AOF"),
             _ => debug!(
                 "RDB field '{}' is passed over",

@@ -63,8 +63,9 @@ pub(super) fn save_frozen(shared: &Shared) -> Result<(), SaveError> {
     })
 }
 
-/// Changes made so far.
+/// What is noted at the cut, with every shard held: the place in the replication log, and the changes made so far.
 fn changes(engine: &Engine) -> u64 {
+    crate::rows::host(engine).replication.note_cut(engine);
     engine.stats.sum(|thread| &thread.dirty)
 }
 
@@ -219,7 +220,7 @@ fn write_snapshot<W: Write>(
     out: W,
 ) -> Result<W, SnapshotError> {
     let server = &shared.server;
-    let begun = begin_stream(config, &snapshot, out);
+    let begun = begin_stream(server, config, &snapshot, out);
     let mut rdb = match begun {
         Ok(rdb) => rdb,
         Err(error) => {
@@ -238,6 +239,7 @@ fn write_snapshot<W: Write>(
 }
 
 fn begin_stream<W: Write>(
+    server: &Server,
     config: &Config,
     snapshot: &Snapshot,
     out: W,
@@ -253,11 +255,19 @@ fn begin_stream<W: Write>(
         Checksums::Ignore
     };
     let mut rdb = RdbWriter::new(out, snapshot.version(), compression, checksums)?;
+    let cut = server.replication.cut();
+    let id = cut.map(|(place, _)| place.id.to_string());
     rdb.info(&FileInfo {
         redis_version: config::REDIS_VERSION,
         created: snapshot.now().unix_us.div_euclid(1_000_000),
         used_memory: alloc::used_memory() as u64,
-        replication: None,
+        replication: cut
+            .zip(id.as_deref())
+            .map(|((place, stream_db), id)| persist::Replication {
+                stream_db,
+                id,
+                offset: i64::try_from(place.offset).unwrap_or(i64::MAX),
+            }),
         aof_base: false,
     })?;
     Ok(rdb)

@@ -67,6 +67,10 @@ struct State {
     has_backlog: bool,
     /// A coordinated failover under way.
     failover: Option<Failover>,
+    /// The place of the last cut for a file, and the database selected there.
+    cut: Option<(Place, i64)>,
+    /// The database that the stream has selected at the place to go on from, until the link takes it.
+    resumed_db: Option<u16>,
 }
 
 /// Whom to follow.
@@ -112,6 +116,8 @@ impl Replication {
                 can_resume: false,
                 has_backlog: false,
                 failover: None,
+                cut: None,
+                resumed_db: None,
             }),
             followers: Followers::default(),
             targets: watch::Sender::new(target),
@@ -168,7 +174,10 @@ impl Replication {
     pub(crate) fn stream_db(&self, engine: &Engine) -> i64 {
         let link = self.upstream().and_then(|upstream| upstream.client);
         let link = link.and_then(|client| engine.clients.find(client));
-        link.map_or(0, |client| i64::from(client.shown.db.load(Relaxed)))
+        link.map_or_else(
+            || engine.log.db().map_or(0, i64::from),
+            |client| i64::from(client.shown.db.load(Relaxed)),
+        )
     }
 
     /// Whether writes are to be refused because too few replicas keep up (`min-replicas-to-write`).
@@ -180,6 +189,53 @@ impl Replication {
             .iter()
             .filter(|follower| follower.is_good(now_ms, lag_max_s));
         wanted > 0 && lag_max_s > 0 && (good.count() as i64) < wanted
+    }
+
+    /// Notes the place of a cut for a file. Every shard is held.
+    pub(crate) fn note_cut(&self, engine: &Engine) {
+        let stream_db = self.stream_db(engine);
+        let mut state = self.state.lock();
+        let is_known = match state.upstream {
+            Some(_) => state.can_resume,
+            None => state.has_backlog,
+        };
+        let place = Place {
+            id: state.history.id,
+            offset: engine.log.end(),
+        };
+        state.cut = is_known.then_some((place, stream_db));
+    }
+
+    /// The place of the last cut for a file, and the database selected there, if replicas could go on from it.
+    pub(crate) fn cut(&self) -> Option<(Place, i64)> {
+        self.state.lock().cut
+    }
+
+    /// Goes on from the place that a file was of, which was loaded at the start. Every shard is held.
+    pub(crate) fn resume_from_file(
+        &self,
+        engine: &Engine,
+        world: &mut World,
+        place: Place,
+        db: u16,
+        backlog: u64,
+    ) {
+        let mut state = self.state.lock();
+        engine.log.restart(place.offset);
+        if state.upstream.is_some() {
+            state.history = History::new(place.id);
+            state.can_resume = true;
+            state.resumed_db = Some(db);
+        } else {
+            state.history.second = Some((place.id, place.offset + 1));
+            world.audience.log = true;
+        }
+        state.open_backlog(engine, backlog);
+    }
+
+    /// The database that the stream has selected at the place that a file was of, once.
+    pub(crate) fn take_resumed_db(&self) -> Option<u16> {
+        self.state.lock().resumed_db.take()
     }
 
     /// Where the link may ask to go on.

@@ -55,6 +55,8 @@ pub struct Extent {
     pub end: u64,
     /// Bytes of memory, those included that only a slow reader keeps alive.
     pub memory: u64,
+    /// Bytes of memory of the backlog alone.
+    pub backlog: u64,
     /// Whether there is a backlog.
     pub has_backlog: bool,
 }
@@ -154,6 +156,7 @@ impl Log {
             start: state.start(),
             end: state.end(),
             memory: memory as u64,
+            backlog: (memory as u64).min(state.backlog.unwrap_or(0)),
             has_backlog: state.backlog.is_some(),
         }
     }
@@ -164,6 +167,12 @@ impl Log {
         let state = self.state.lock();
         let kept = state.end() - state.start();
         kept.saturating_sub(state.backlog.unwrap_or(0))
+    }
+
+    /// The database that whoever has followed to the end has selected, if that is known.
+    #[must_use]
+    pub fn db(&self) -> Option<u16> {
+        self.state.lock().db
     }
 
     /// A reader of what comes after offset `from`, unless that is not kept any more or not there yet.
