@@ -52,8 +52,8 @@ pub(super) enum LinkError {
     Transfer(TransferError),
     /// The connection, with what was going on.
     Io(&'static str, io::Error),
-    /// Nothing has come for `repl-timeout`.
-    Silent,
+    /// Nothing has come for `repl-timeout`, at this stage.
+    Silent(LinkPhase),
     /// CLIENT KILL.
     Killed,
     /// Another primary is followed, or none.
@@ -312,7 +312,8 @@ impl Link {
                 flushed.map_err(|error| LinkError::Io("writing to the master", error))?;
             }
             let line = tokio::time::timeout(timeout, read_line(uplink, input, handshake.stage()));
-            let line = line.await.map_err(|_elapsed| LinkError::Silent)??;
+            let silent = |_elapsed| LinkError::Silent(LinkPhase::Handshake);
+            let line = line.await.map_err(silent)??;
             let now_ms = self.now_ms();
             self.update(target, |upstream| upstream.heard_ms = now_ms);
             if handshake.stage() == Stage::Ping && line.starts_with(b"+PONG") {
@@ -407,7 +408,7 @@ impl Link {
                 _ = acks.tick() => {
                     let timeout_ms = i64::try_from(self.timeout().as_millis()).unwrap_or(i64::MAX);
                     if self.now_ms() - heard_ms > timeout_ms {
-                        Some(LinkError::Silent)
+                        Some(LinkError::Silent(LinkPhase::Connected))
                     } else {
                         self.acknowledge(&mut writing, self.shared.engine.log.end()).await.err()
                     }
@@ -621,9 +622,13 @@ impl fmt::Display for LinkError {
             Self::Transfer(error) => write!(f, "{error}"),
             Self::Io(what, error) if error.kind() == io::ErrorKind::UnexpectedEof => f.write_str(what),
             Self::Io(what, error) => write!(f, "I/O error {what}: {error}"),
-            Self::Silent => f.write_str(
-                "MASTER timeout: no data nor PING received... (repl-timeout)",
-            ),
+            Self::Silent(stage) => f.write_str(match stage {
+                LinkPhase::Connected => "MASTER timeout: no data nor PING received... (repl-timeout)",
+                LinkPhase::Sync => {
+                    "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in redis.conf to a larger value."
+                }
+                _ => "Timeout connecting to the MASTER... (repl-timeout)",
+            }),
             Self::Killed => f.write_str("the link was killed (CLIENT KILL)"),
             Self::Replaced => f.write_str("it is not followed any more"),
             Self::Load(text) => f.write_str(text),

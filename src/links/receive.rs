@@ -163,7 +163,7 @@ impl Link {
         let buffer = transfer.buffer();
         buffer.reserve(ROOM);
         let read = tokio::time::timeout(self.timeout(), uplink.read_buf(buffer)).await;
-        let count = read.map_err(|_elapsed| LinkError::Silent)?;
+        let count = read.map_err(|_elapsed| LinkError::Silent(LinkPhase::Sync))?;
         match count {
             Ok(0) => Err(LinkError::Io(
                 "I/O error trying to sync with MASTER: connection lost",
@@ -506,14 +506,24 @@ impl Job {
         let beside = Engine::new(layout, world, Arc::clone(&engine.host), &[], &[]);
         info!("MASTER <-> REPLICA sync: Loading DB in memory");
         let mut observer = Observer::new(self);
-        engine.change_world(|world| world.async_loading = true);
+        // Of another history the present dataset is of no use to clients; it is kept only in case the load fails.
+        let place = self.place();
+        let is_same = self.shared.server.replication.history().id == place.id;
+        let set = |world: &mut World, is_loading| {
+            if is_same {
+                world.async_loading = is_loading;
+            } else {
+                world.loading = is_loading;
+            }
+        };
+        engine.change_world(|world| set(world, true));
         let loaded = load(&beside, source, self.terms(), &mut observer);
         if let Err(error) = loaded {
-            engine.change_world(|world| world.async_loading = false);
+            engine.change_world(|world| set(world, false));
             return Err(error.to_string());
         }
         info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
-        let (place, backlog) = (self.place(), self.backlog());
+        let backlog = self.backlog();
         let mut held = loop {
             // A snapshot of what goes is of no use to anybody (killRDBChild, Redis 7.2).
             let held = engine.take_everything();
@@ -524,7 +534,7 @@ impl Job {
             std::thread::sleep(PAUSE);
         };
         let mut world = World::clone(&engine.world());
-        world.async_loading = false;
+        set(&mut world, false);
         let replication = &self.shared.server.replication;
         let follows = replication.adopt(engine, &mut world, self.epoch, place, backlog);
         if follows {

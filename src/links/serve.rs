@@ -327,7 +327,9 @@ impl Link {
         if inbox.is_killed() {
             return Poll::Ready(Ending::Killed);
         }
-        if self.follower.wants_newline.swap(false, Relaxed) {
+        // Once it is answered an empty line would be a part of the stream.
+        let waits = matches!(self.follower.phase(), Phase::Waiting | Phase::Saving);
+        if self.follower.wants_newline.swap(false, Relaxed) && waits {
             self.state.session.out.push(b"\n");
         }
         loop {

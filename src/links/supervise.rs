@@ -66,6 +66,9 @@ impl Supervisor {
             .config
             .read()
             .read(directive::REPL_PING_REPLICA_PERIOD);
+        if self.pinged_ms == 0 {
+            self.pinged_ms = now_ms;
+        }
         let is_due = now_ms - self.pinged_ms >= period_s.saturating_mul(1000);
         // A ping would be one more thing that the replica has to catch up with.
         if is_due && !followers.is_empty() && !shared.engine.world().failing_over {

@@ -11,6 +11,7 @@ use engine::Engine;
 use engine::loading::{
     Expired, LoadError, LoadObserver, LoadProgress, LoadTerms, Loaded, Pace, Present, load,
 };
+use log::{Framing, Unit};
 use persist::{Checksums, RdbError, Reason};
 use replication::{Place, ReplicationId};
 use tracing::{debug, info, warn};
@@ -43,8 +44,8 @@ pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, St
     let started = server.clock.now();
     let result = load_file(server, engine, &path, Present::Refuse);
     match result {
-        Ok((loaded, place)) => {
-            resume(server, engine, &loaded, &place);
+        Ok((_, place)) => {
+            resume(server, engine, place);
             let ns = server.clock.now().monotonic_ns - started.monotonic_ns;
             info!("DB loaded from disk: {:.3} seconds", ns as f64 / 1e9);
         }
@@ -62,20 +63,18 @@ pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, St
 }
 
 /// Goes on in the replication log where the file was written, if it says where that is, so that replicas, and the primary of a
-/// replica, need no full synchronisation after a restart. Not where a primary passed over keys: its replicas have them.
-fn resume(server: &Server, engine: &Engine, loaded: &Loaded, place: &WrittenPlace) {
+/// replica, need no full synchronisation after a restart. Replicas still have the keys that were passed over, and are told to
+/// delete them.
+fn resume(server: &Server, engine: &Engine, place: WrittenPlace) {
     let (Some(id), Some(offset), Some(db)) = (place.id, place.offset, place.db) else {
         return;
     };
-    if loaded.progress.expired > 0 {
-        return;
-    }
     let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
-    let place = Place { id, offset };
+    let (mut deletions, place) = (place.deletions, Place { id, offset });
     engine.change_world(|world| {
-        server
-            .replication
-            .resume_from_file(engine, world, place, db, backlog);
+        let replication = &server.replication;
+        replication.resume_from_file(engine, world, place, db, backlog);
+        engine.log.append(&mut deletions, Framing::Loose);
     });
 }
 
@@ -189,6 +188,8 @@ pub(crate) struct WrittenPlace {
     id: Option<ReplicationId>,
     offset: Option<u64>,
     db: Option<u16>,
+    /// Deletions of the keys that were passed over, as the log is to have them.
+    deletions: Unit,
 }
 
 impl Observer<'_> {
@@ -227,6 +228,15 @@ impl LoadObserver for Observer<'_> {
         if self.empty <= EMPTY_KEYS_NAMED {
             info!("rdbLoadObject skipping empty key: {}", key.escape_ascii());
         }
+    }
+
+    fn expired_key(&mut self, db: u16, key: &[u8]) {
+        // A file that does not say where it was written is followed by nobody.
+        if self.place.id.is_none() {
+            return;
+        }
+        let words: [&[u8]; 2] = [b"DEL", key];
+        self.place.deletions.command(db, words.into_iter());
     }
 
     fn key(&mut self) -> Pace {

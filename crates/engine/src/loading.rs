@@ -51,6 +51,9 @@ pub trait LoadObserver {
     /// A key without elements was passed over.
     fn empty_key(&mut self, _key: &[u8]) {}
 
+    /// A key whose time is over was passed over.
+    fn expired_key(&mut self, _db: u16, _key: &[u8]) {}
+
     /// The source of a function library.
     ///
     /// # Errors
@@ -255,6 +258,7 @@ impl Loader<'_> {
         let expired = record.expiry.is_some_and(|deadline| deadline < self.now_ms);
         if expired && self.terms.expired == Expired::Skip {
             self.progress.expired += 1;
+            observer.expired_key(self.db, record.key);
             return observer.key();
         }
         let (idle, frequency) = (record.idle_seconds, record.frequency);

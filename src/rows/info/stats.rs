@@ -13,7 +13,7 @@ use crate::server::Traffic;
 pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
     let load = &view.server.persistence.load;
     report.field("loading", u8::from(view.engine.world().loading));
-    report.field("async_loading", 0);
+    report.field("async_loading", u8::from(view.engine.world().async_loading));
     saving(report, view);
     report.field(
         "rdb_last_load_keys_expired",
