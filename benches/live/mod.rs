@@ -12,7 +12,7 @@ use rustls::{
     SupportedProtocolVersion,
 };
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -35,11 +35,14 @@ impl Key {
     }
 }
 
+/// The file of the authority's certificate.
+const AUTHORITY: &str = "ca.crt";
+
 /// A server with a plaintext and a TLS port, and what a client needs to trust it.
 pub(crate) struct Live {
     running: Option<RunningServer>,
     roots: RootCertStore,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Live {
@@ -65,7 +68,7 @@ impl Live {
         };
         let lines = format!(
             "port 0\nsave \"\"\ntls-auth-clients no\ntls-ca-cert-file {}\ntls-cert-file {}\ntls-key-file {}\n",
-            file("ca.crt", authority_certificate.pem()),
+            file(AUTHORITY, authority_certificate.pem()),
             file("server.crt", server.pem()),
             file("server.key", server_key.serialize_pem()),
         );
@@ -76,8 +79,18 @@ impl Live {
         Self {
             running: Some(launch(&lines, &dir)),
             roots,
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// The file with the certificate of its authority.
+    pub(crate) fn authority(&self) -> String {
+        self.dir.path().join(AUTHORITY).display().to_string()
+    }
+
+    /// The port of this kind.
+    pub(crate) fn port(&self, kind: Kind) -> u16 {
+        self.address(kind).port()
     }
 
     /// A plaintext connection.
@@ -122,13 +135,15 @@ impl Live {
             .with_no_client_auth()
     }
 
-    fn connect(&self, kind: Kind) -> TcpStream {
-        let address = self
-            .running
+    fn address(&self, kind: Kind) -> SocketAddr {
+        self.running
             .as_ref()
             .and_then(|running| running.address(kind))
-            .expect("the server listens");
-        let stream = TcpStream::connect(address).expect("the server accepts");
+            .expect("the server listens")
+    }
+
+    fn connect(&self, kind: Kind) -> TcpStream {
+        let stream = TcpStream::connect(self.address(kind)).expect("the server accepts");
         stream
             .set_nodelay(true)
             .expect("a socket option can be set");
