@@ -53,6 +53,9 @@ pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, St
         Err(FileError::Load(LoadError::Aborted)) => return Ok(false),
         Err(error) => {
             explain(&error, &path);
+            if let FileError::Load(_) = error {
+                warn!("Terminating server after rdb file reading failure.");
+            }
             let text = "Fatal error loading the DB, check server logs. Exiting.";
             warn!("{text}");
             return Err(text.to_owned());

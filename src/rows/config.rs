@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use ::config::{Circumstances, Extent, Users, directive};
+use ::config::{Circumstances, Extent, SetError, Users, directive};
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use engine::{EngineCommand, Flow, Handler, SessionCtx};
 use tracing::{info, warn};
@@ -234,6 +234,7 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
     }
     let answer = match done {
         Ok(()) => Ok(Reply::Ok),
+        Err(SetError::Loading) => Err(CommandError::Loading),
         Err(error) => Err(RowError::ConfigSet(error.to_string()).into()),
     };
     Ok(Flow::everything(move |held| {

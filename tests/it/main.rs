@@ -19,6 +19,7 @@ mod protocol;
 mod pubsub;
 mod replication;
 mod server;
+mod snapshot;
 mod table;
 mod threads;
 mod tls;

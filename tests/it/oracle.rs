@@ -1,7 +1,10 @@
 //! Debian's redis-server, version 7.0.15, as an oracle.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use resp::Value;
 
 use crate::server::wait_until;
 use crate::transcript::Caller;
@@ -14,18 +17,26 @@ pub(crate) struct RealServer {
 
 impl RealServer {
     pub(crate) fn start() -> Self {
+        Self::start_in(&std::env::temp_dir(), "none.rdb")
+    }
+
+    /// A real server that has loaded this file of a directory, if it is there.
+    pub(crate) fn start_in(dir: &Path, file: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
         let child = Command::new("redis-server")
             .args(["--port", &address.port().to_string()])
             .args(["--save", "", "--enable-debug-command", "yes"])
-            .args(["--daemonize", "no"])
+            .args(["--daemonize", "no", "--dbfilename", file])
+            .arg("--dir")
+            .arg(dir)
             .stdout(Stdio::null())
             .spawn()
             .expect("the tests need redis-server on PATH");
         wait_until("the real server listens", || {
-            Caller::connect(address).is_ok()
+            Caller::connect(address)
+                .is_ok_and(|mut caller| matches!(caller.call("DBSIZE"), Value::Integer(_)))
         });
         Self { child, address }
     }

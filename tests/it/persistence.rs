@@ -1,6 +1,7 @@
 //! The dataset on disk: loading at the start, saving, and what becomes of both when something is in the way.
 
 use crate::server::{TestServer, request, wait_until};
+use crate::snapshot::Done;
 use commands::Rng;
 use cuirass::{Kind, Server, StartError};
 use persist::{Checksums, Compression, KeyFacts, RdbVersion, RdbWriter};
@@ -251,6 +252,7 @@ fn transfers_between_accounts_keep_their_sum_in_the_file() {
                 }
             });
         }
+        let _at_the_end = Done(&done);
         for _ in 0..20 {
             client.check(&["SAVE"], "+OK\r\n");
             let file = server.dir.path().join("dump.rdb");
@@ -269,6 +271,5 @@ fn transfers_between_accounts_keep_their_sum_in_the_file() {
                 .sum();
             assert_eq!(sum, 1000 * ACCOUNTS as i64);
         }
-        done.store(true, Relaxed);
     });
 }

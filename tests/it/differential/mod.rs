@@ -3,7 +3,7 @@
 //! `DIFFERENTIAL_COMMANDS` is how many commands are run, 100,000 if it is not set; `DIFFERENTIAL_SEED` chooses others. A
 //! failure shows the shortest sequence found that still differs.
 
-mod templates;
+pub(crate) mod templates;
 
 use std::collections::HashSet;
 

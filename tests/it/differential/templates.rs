@@ -7,7 +7,7 @@
 //! ```
 
 /// What is made up. A template that stands here twice comes twice as often.
-pub(super) const TEMPLATES: &[&str] = &[
+pub(crate) const TEMPLATES: &[&str] = &[
     // Strings.
     "SET <s> <v>",
     "SET <s> <v> -|NX|XX -|GET -|KEEPTTL|EXAT,<future>|PXAT,<future_ms>|EX,1000",
@@ -325,7 +325,7 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 /// The calls of a template.
-pub(super) fn expand(template: &str, seed: u64) -> Vec<Vec<Vec<u8>>> {
+pub(crate) fn expand(template: &str, seed: u64) -> Vec<Vec<Vec<u8>>> {
     let mut draw = Draw(seed);
     template
         .split(" ; ")
