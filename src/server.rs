@@ -406,6 +406,17 @@ impl Server {
         for counter in [duration_us, cron_us, longest_us] {
             counter.store(latest_us.load(Relaxed), Relaxed);
         }
+        let crate::replication::Counters {
+            full,
+            partial,
+            refused,
+            input,
+            output,
+            alone_since_ms: _,
+        } = &self.replication.counters;
+        for counter in [full, partial, refused, input, output] {
+            counter.store(0, Relaxed);
+        }
         self.garbage.freed.store(0, Relaxed);
         *self.rates.lock() = crate::cron::Rates::default();
     }

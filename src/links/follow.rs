@@ -108,8 +108,10 @@ impl Link {
             };
             let attempt = async {
                 let error = self.attempt(&target).await;
-                self.lost(&target, &error).await;
-                tokio::time::sleep(RETRY).await;
+                // A link that was up is made again at once: what it misses may not be kept for long.
+                if !self.lost(&target, &error).await {
+                    tokio::time::sleep(RETRY).await;
+                }
             };
             tokio::select! {
                 biased;
@@ -162,8 +164,8 @@ impl Link {
             .read(directive::REPL_BACKLOG_SIZE)
     }
 
-    /// The link has broken, or was not made.
-    async fn lost(&mut self, target: &Target, error: &LinkError) {
+    /// The link has broken, or was not made. Whether it was up.
+    async fn lost(&mut self, target: &Target, error: &LinkError) -> bool {
         let now_ms = self.now_ms();
         let text = error.to_string();
         let mut was_up = false;
@@ -197,6 +199,7 @@ impl Link {
             warn!("MASTER {}:{}: {text}", target.host, target.port);
         }
         self.last_trouble = Some(text);
+        was_up
     }
 
     async fn attempt(&mut self, target: &Target) -> LinkError {

@@ -28,6 +28,8 @@ pub(crate) struct Admission<'a> {
 pub(crate) enum Verdict {
     /// It may run.
     Run,
+    /// It may run, and is a write of a client on a replica, which nobody else has.
+    RunApart,
     /// It is put into the transaction.
     Queue,
     /// Memory is looked at first, and made free where there is too little; then it is admitted again.
@@ -72,7 +74,13 @@ pub(crate) fn admit(admission: &Admission<'_>) -> Verdict {
     CHECKS
         .iter()
         .find_map(|check| check(admission))
-        .unwrap_or(Verdict::Run)
+        .unwrap_or_else(|| {
+            if admission.world.is_replica() && writes(admission) {
+                Verdict::RunApart
+            } else {
+                Verdict::Run
+            }
+        })
 }
 
 fn frozen(admission: &Admission<'_>) -> Option<Verdict> {

@@ -14,10 +14,12 @@ use crate::registry::Registry;
 use crate::snapshot::Snapshots;
 use crate::stats::Stats;
 use crate::world::World;
+use bytes::Bytes;
 use commands::DataCommand;
 use event_listener::{Event, EventListener};
 use log::{Framing, Log, Unit};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use store::{HashSeed, Shard};
@@ -33,6 +35,8 @@ pub struct Engine {
     pub clients: Clients,
     /// Subscriptions.
     pub pubsub: PubSub,
+    /// Keys that clients of a replica that takes writes may have given a time to live: no primary will delete them.
+    pub(crate) own_volatile: Mutex<HashSet<(u16, Bytes)>>,
     /// The replication log.
     pub log: Arc<Log>,
     /// How far replicas are, and who waits for them.
@@ -113,6 +117,7 @@ impl Engine {
             errors: Errors::default(),
             pubsub: PubSub::default(),
             blocked: Blocked::default(),
+            own_volatile: Mutex::default(),
             log: Log::new(),
             snapshots: Snapshots::default(),
             acks: Acks::default(),

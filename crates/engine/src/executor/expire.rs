@@ -13,13 +13,14 @@ use super::tell::Origin;
 use super::{Executor, Local};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet};
+use crate::registry::Row;
 use crate::session::Session;
 use crate::stats::Share;
 use crate::walk::{Traces, Walk};
 use crate::world::World;
 use bytes::Bytes;
 use commands::{Effects, ManyShards, Now, OnExpired, Shards, Space};
-use store::Shard;
+use store::{Entry, Shard};
 
 /// How far a step of active expiry came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +89,9 @@ impl Local {
             || world.loading
             || world.on_expired(start.ms()) == OnExpired::Hide
         {
+            if world.is_replica() && world.active_expire && !world.frozen {
+                self.expire_own(engine, start);
+            }
             self.expiry.left = 0;
             return ExpireProgress::default();
         }
@@ -115,6 +119,36 @@ impl Local {
         ExpireProgress {
             expired: cycle.keys.expired - before,
             more: cycle.left > 0,
+        }
+    }
+
+    /// Deletes what has expired of the keys that clients of this replica wrote: its primary does not know them.
+    fn expire_own(&mut self, engine: &Engine, now: Now) {
+        let keys = std::mem::take(&mut *engine.own_volatile.lock());
+        for (db, key) in keys {
+            let shards = ShardSet::one(engine.locks.shard_of(&key));
+            let Ok(mut held) = self.acquire(engine, &shards) else {
+                engine.own_volatile.lock().insert((db, key));
+                continue;
+            };
+            let entry = held.of_key(&key).db(db).get(engine.seed.hash(&key), &key);
+            let Some(deadline) = entry.and_then(Entry::expiry) else {
+                continue;
+            };
+            if deadline >= now.ms() {
+                engine.own_volatile.lock().insert((db, key));
+                continue;
+            }
+            self.effects.reset(self.world.audience, db);
+            let Self { world, effects, .. } = self;
+            let mut space = Space {
+                on_expired: OnExpired::Delete,
+                ..space_of(engine, world, effects, held.view(), now, db)
+            };
+            space.remove_expired(&key);
+            self.carry_out(engine, Own::Nothing, Origin::Server);
+            drop(held);
+            self.free(engine);
         }
     }
 
@@ -373,4 +407,15 @@ pub(crate) fn space_of<'a>(
         chance: now.monotonic_ns,
         effects,
     }
+}
+
+/// Remembers the keys of a write of a replica's client: they may have got a time to live.
+pub(super) fn remember_own(engine: &Engine, session: &Session, row: &Row, argv: &[&[u8]]) {
+    let mut own = engine.own_volatile.lock();
+    let queued = session.transaction.as_ref();
+    let keys = match queued {
+        Some(transaction) => transaction.keys(engine),
+        None => super::keys_of(row, argv).collect(),
+    };
+    own.extend(keys.into_iter().map(|key| (session.db, key)));
 }

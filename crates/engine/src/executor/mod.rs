@@ -347,6 +347,10 @@ impl Local {
             session.client.inbox.drain_into(&mut session.out);
         };
         match verdict {
+            Verdict::RunApart => {
+                expire::remember_own(engine, session, row, argv);
+                self.run(engine, session, row, argv)
+            }
             Verdict::Run => self.run(engine, session, row, argv),
             Verdict::Queue => {
                 self.pass_over(engine);

@@ -264,3 +264,23 @@ fn stale_replicas_and_lonely_primaries_refuse() {
     let lonely = "-NOREPLICAS Not enough good replicas to write.";
     assert_eq!(render(&server.call("SET a 1")), lonely);
 }
+
+#[test]
+fn a_replica_that_takes_writes_deletes_what_has_expired_of_them() {
+    let (mut server, link) = replica();
+    server
+        .engine()
+        .change_world(|world| world.replica_read_only = false);
+    feed(&mut server, link, "SET theirs 1 PX 10");
+    server.call("SET own 1 PX 10");
+    server.call("SET stays 1");
+    let logged = raw_log(&server);
+    server.advance_ms(500);
+    server.expire_step();
+    assert_eq!(
+        render(&server.call("DBSIZE")),
+        ":2",
+        "the primary's is not touched"
+    );
+    assert_eq!(raw_log(&server), logged);
+}
