@@ -92,6 +92,7 @@ impl Cron {
         }
         end_pause(shared, now_ms);
         persistence::look_at_save_points(shared);
+        persistence::aof::look_at_size(server, &shared.engine);
         let waiting_max = server.limits.pubsub_output.hard.load(Relaxed);
         let waiting_max = usize::try_from(waiting_max).unwrap_or(usize::MAX);
         shared.engine.pubsub.limit_waiting(waiting_max);

@@ -24,6 +24,12 @@ fn main() -> ExitCode {
     {
         return check_rdb(words);
     }
+    if name
+        .file_name()
+        .is_some_and(|name| name == "redis-check-aof")
+    {
+        return check_aof();
+    }
     let result = match args::parse(std::env::args_os()) {
         Invocation::Version => print(&version()),
         Invocation::Help => print(args::USAGE),
@@ -50,6 +56,16 @@ fn check_rdb(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let now_ms = Clock::start().now().ms();
     match cuirass::persistence::check_file(Path::new(&file), now_ms, &mut io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// `redis-check-aof [--fix|--truncate-to-timestamp TIME] FILE`: whether an append-only file is sound, and what is wrong.
+fn check_aof() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let (mut input, mut out) = (io::stdin().lock(), io::stdout().lock());
+    match cuirass::persistence::aof::check(&args, &mut input, &mut out) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(_) => ExitCode::FAILURE,
     }

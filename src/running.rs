@@ -160,9 +160,13 @@ impl RunningServer {
 
     /// Reads the dataset while clients are served that do not need it.
     fn load(self) -> Result<Self, StartError> {
-        match persistence::load_at_start(&self.server, &self.engine) {
+        match persistence::load_at_start(&self.shared) {
             Ok(_) => Ok(self),
             Err(text) => {
+                if self.server.log.is_some() {
+                    // Nothing is to stand behind the reason in the log, and nothing has happened that is to be saved.
+                    std::process::exit(1);
+                }
                 self.shutdown();
                 Err(StartError::Load(text))
             }
@@ -196,11 +200,14 @@ struct Threads {
     handshakes: Vec<JoinHandle<()>>,
     links: Vec<JoinHandle<()>>,
     snapshots: JoinHandle<()>,
+    /// That which writes the append-only file.
+    aof: Option<JoinHandle<()>>,
     garbage: JoinHandle<()>,
 }
 
-/// Threads that call the engine beside workers and lanes: the main thread's cron.
-const OTHER_CALLERS: usize = 1 + links::THREADS;
+/// Threads that call the engine beside workers and lanes: the main thread's cron, the links, and the last one, which runs
+/// what an append-only file says.
+const OTHER_CALLERS: usize = 1 + links::THREADS + 1;
 
 impl Server {
     /// Starts a server.
@@ -295,6 +302,7 @@ impl Server {
             handshakes: Vec::new(),
             links: Vec::new(),
             snapshots: start_snapshot_thread(&shared, jobs)?,
+            aof: server.persistence.aof.start_writer(&shared)?,
             garbage: std::thread::Builder::new()
                 .name("lazy-free".to_owned())
                 .spawn(collect)?,
@@ -660,8 +668,14 @@ impl Main {
         info!("User requested shutdown...");
         server.supervision.notify("STOPPING=1\n");
         let is_loading = self.shared.engine.world().loading;
+        let rewriting = server.persistence.aof.figures.rewriting.load(Relaxed);
         if self.shared.engine.snapshots.abort() {
-            warn!("There is a child saving an .rdb. Killing it!");
+            let what = if rewriting {
+                "rewriting the AOF"
+            } else {
+                "saving an .rdb"
+            };
+            warn!("There is a child {what}. Killing it!");
         }
         let saves = match how.save {
             _ if is_loading => false,
@@ -738,6 +752,8 @@ impl Main {
         join(self.threads.workers);
         server.persistence.end();
         join(vec![self.threads.snapshots]);
+        server.persistence.aof.end();
+        join(self.threads.aof.into_iter().collect());
         if let Some(file) = &self.pid_file {
             info!("Removing the pid file.");
             let _never_mind = fs::remove_file(file);

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use commands::Now;
 use config::composite::Primary;
 use config::{Change, Circumstances, Config, SetError, directive};
-use engine::{Counter, Host};
+use engine::{Counter, Engine, Host};
 use parking_lot::{Mutex, RwLock};
 use tls::Holder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -148,6 +148,15 @@ pub struct EventLoop {
     pub latest_us: AtomicU64,
     /// Microseconds of the longest turn.
     pub longest_us: AtomicU64,
+}
+
+/// Where CONFIG SET is called.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigPlace<'e> {
+    /// The engine of the server.
+    pub engine: &'e Engine,
+    /// Whether it is a command of a transaction.
+    pub in_exec: bool,
 }
 
 /// How the server is told to end.
@@ -352,6 +361,13 @@ impl Server {
         config.assign(directive::REPLICAOF, primary.cloned());
         drop(config);
         self.show_role(primary.is_some());
+        if primary.is_none() {
+            // A synchronisation that came to nothing may have turned it off.
+            self.persistence.submit(|shared| {
+                let server = &shared.server;
+                server.persistence.aof.resume(server, &shared.engine);
+            });
+        }
     }
 
     /// Lets the log and the kernel know whether this is a replica.
@@ -455,15 +471,21 @@ impl Server {
         &self,
         pairs: &[(&[u8], &[u8])],
         circumstances: Circumstances,
+        place: ConfigPlace<'_>,
     ) -> Result<(), SetError> {
         let _one_at_a_time = self.changing.lock();
         // Not locked meanwhile: the main thread, which reads it too, has to answer before this is done.
         let config = self.config.read().clone();
         let change = config.prepare(pairs, circumstances)?;
-        self.apply(&config, change)
+        self.apply(&config, change, place)
     }
 
-    fn apply(&self, config: &Config, change: Change) -> Result<(), SetError> {
+    fn apply(
+        &self,
+        config: &Config,
+        change: Change,
+        place: ConfigPlace<'_>,
+    ) -> Result<(), SetError> {
         let before = settings::tls(config);
         let touches_tls = change
             .changed()
@@ -490,6 +512,17 @@ impl Server {
         }
         if change.touches(directive::MAXMEMORY) {
             warn_of_eviction(change.next().read(directive::MAXMEMORY));
+        }
+        if change.touches(directive::APPENDONLY) {
+            let (aof, on) = (
+                &self.persistence.aof,
+                change.next().read(directive::APPENDONLY),
+            );
+            aof.turn(self, place.engine, on, place.in_exec)
+                .map_err(|()| {
+                    let words = "Unable to turn on AOF. Check server logs.";
+                    change.failed(directive::APPENDONLY, words)
+                })?;
         }
         self.config.write().commit(change);
         self.follow();

@@ -169,7 +169,7 @@ impl Desk {
     }
 
     /// A replica has told how far it is.
-    pub(super) fn acknowledge(&self, follower: &Follower, offset: u64) {
+    pub(super) fn acknowledge(&self, follower: &Follower, offset: u64, durable: Option<u64>) {
         let before = follower.acknowledged.fetch_max(offset, Relaxed);
         follower
             .acknowledged_ms
@@ -181,7 +181,7 @@ impl Desk {
         self.shared
             .engine
             .acks
-            .note(&self.shared.engine, follower.client.id, offset);
+            .note(&self.shared.engine, follower.client.id, offset, durable);
     }
 
     /// Looks anew at whether enough replicas keep up.

@@ -469,10 +469,16 @@ impl Link {
         offset: u64,
     ) -> Result<(), LinkError> {
         let offset = offset.to_string();
-        let ack = format!(
-            "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n${}\r\n{offset}\r\n",
-            offset.len()
-        );
+        let mut words = vec!["REPLCONF", "ACK", &offset];
+        let durable = self.shared.server.persistence.aof.synced();
+        let durable = durable.map(|durable| durable.to_string());
+        if let Some(durable) = &durable {
+            words.extend(["FACK", durable]);
+        }
+        let mut ack = format!("*{}\r\n", words.len());
+        for word in words {
+            ack.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
         let sent = async {
             writing.write_all(ack.as_bytes()).await?;
             writing.flush().await

@@ -461,6 +461,9 @@ impl Job {
 
     fn load_in_place<R: Read>(&self, source: R) -> Result<u16, String> {
         let engine = &self.shared.engine;
+        let aof = &self.shared.server.persistence.aof;
+        // What is in the file led to another dataset. It begins anew with that of the primary.
+        aof.turn_off(engine);
         info!("MASTER <-> REPLICA sync: Flushing old data");
         self.shared.server.replication.lose_place();
         self.shared.server.replication.followers.disconnect_all();
@@ -522,6 +525,7 @@ impl Job {
             engine.change_world(|world| set(world, false));
             return Err(error.to_string());
         }
+        self.shared.server.persistence.aof.turn_off(engine);
         info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
         let backlog = self.backlog();
         let mut held = loop {
@@ -552,6 +556,8 @@ impl Job {
         if !follows {
             return Err("another primary is followed by now".to_owned());
         }
+        let server = &self.shared.server;
+        server.persistence.aof.resume(server, &self.shared.engine);
         if matches!(self.snapshot, Snapshot::Nowhere) {
             self.shared.server.replication.lose_place();
         }

@@ -364,8 +364,8 @@ impl Link {
                         && name.eq_ignore_ascii_case(b"REPLCONF")
                     {
                         let notice = self.follower.conf.lock().take(options);
-                        if let Ok(Some(Notice::Ack { offset, .. })) = notice {
-                            self.desk.acknowledge(&self.follower, offset);
+                        if let Ok(Some(Notice::Ack { offset, durable })) = notice {
+                            self.desk.acknowledge(&self.follower, offset, durable);
                         }
                     }
                     length

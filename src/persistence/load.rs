@@ -1,7 +1,7 @@
 //! Loading the snapshot file: at the start, and again when DEBUG RELOAD asks for it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +16,9 @@ use persist::{Checksums, RdbError, Reason};
 use replication::{Place, ReplicationId};
 use tracing::{debug, info, warn};
 
-use super::{delay, rdb_path};
+use super::aof;
+use super::{LoadFigures, delay, rdb_path};
+use crate::net::Shared;
 use crate::process::words;
 use crate::server::{Server, Stage};
 
@@ -34,12 +36,26 @@ pub(crate) enum FileError {
 /// Empty keys that the log names.
 const EMPTY_KEYS_NAMED: u64 = 10;
 
-/// Loads the snapshot file, if there is one, into the empty keyspace of a server that starts. Whether the server may go on:
-/// it was not told to end meanwhile.
+/// Loads the dataset into the empty keyspace of a server that starts: from the append-only file if one is wanted, else from
+/// the snapshot file if there is one. Whether the server may go on: it was not told to end meanwhile.
 ///
 /// # Errors
 /// What the log says last.
-pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, String> {
+pub(crate) fn load_at_start(shared: &Shared) -> Result<bool, String> {
+    let (server, engine) = (&shared.server, &shared.engine);
+    let from_commands = server.config.read().read(directive::APPENDONLY);
+    let goes_on = if from_commands {
+        aof::load_at_start(shared)?
+    } else {
+        load_file_at_start(server, engine)?
+    };
+    if goes_on {
+        engine.change_world(|world| world.loading = false);
+    }
+    Ok(goes_on)
+}
+
+fn load_file_at_start(server: &Server, engine: &Engine) -> Result<bool, String> {
     let path = rdb_path(&server.config.read());
     let started = server.clock.now();
     let result = load_file(server, engine, &path, Present::Refuse);
@@ -61,7 +77,6 @@ pub(crate) fn load_at_start(server: &Server, engine: &Engine) -> Result<bool, St
             return Err(text.to_owned());
         }
     }
-    engine.change_world(|world| world.loading = false);
     Ok(true)
 }
 
@@ -96,7 +111,10 @@ pub(crate) fn load_file(
         _ => FileError::Open(error),
     })?;
     let total = file.metadata().map_or(0, |metadata| metadata.len());
-    let terms = LoadTerms {
+    let figures = &server.persistence.load;
+    figures.begin(server, total);
+    let source = Source {
+        before: 0,
         // A replica waits for its primary's word, and so do its own replicas.
         expired: if engine.world().is_replica() {
             Expired::Keep
@@ -104,30 +122,75 @@ pub(crate) fn load_file(
             Expired::Skip
         },
         present,
+    };
+    let result = load_stream(server, engine, file, source);
+    figures.started_s.store(0, Relaxed);
+    let streamed = result.map_err(FileError::Load)?;
+    Ok((streamed.loaded, streamed.place))
+}
+
+/// What a snapshot is loaded from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    /// Bytes of what was loaded before, of the same load.
+    pub(super) before: u64,
+    /// What becomes of keys whose time is over.
+    pub(super) expired: Expired,
+    /// What becomes of keys that are there already.
+    pub(super) present: Present,
+}
+
+impl LoadFigures {
+    /// A load of so many bytes begins.
+    pub(super) fn begin(&self, server: &Server, total: u64) {
+        for (place, value) in [
+            (&self.total, total),
+            (&self.loaded, 0),
+            (&self.writer_memory, 0),
+        ] {
+            place.store(value, Relaxed);
+        }
+        self.started_s.store(server.now_s().max(1), Relaxed);
+    }
+}
+
+/// A snapshot that was loaded.
+pub(super) struct Streamed<R> {
+    pub(super) loaded: Loaded,
+    /// Where in the replication log it was written, if it says so.
+    place: WrittenPlace,
+    /// What it was read from, and what was read beyond its end.
+    pub(super) source: R,
+    pub(super) ahead: Vec<u8>,
+}
+
+/// Loads the snapshot that `reader` begins with; the reader comes back with what was read beyond it.
+///
+/// # Errors
+/// [`LoadError`]; what was loaded until then stays.
+pub(super) fn load_stream<R: Read>(
+    server: &Server,
+    engine: &Engine,
+    reader: R,
+    source: Source,
+) -> Result<Streamed<R>, LoadError> {
+    let terms = LoadTerms {
+        expired: source.expired,
+        present: source.present,
         sanitize: engine.world().settings.dumping.sanitize.of_trusted(),
         checksums: checksums(server, engine),
     };
-    let figures = &server.persistence.load;
-    for (place, value) in [
-        (&figures.total, total),
-        (&figures.loaded, 0),
-        (&figures.writer_memory, 0),
-    ] {
-        place.store(value, Relaxed);
-    }
-    let now_s = server.now_s();
-    figures.started_s.store(now_s.max(1), Relaxed);
     let mut observer = Observer {
         server,
-        now_s,
+        now_s: server.now_s(),
+        before: source.before,
         keys: 0,
         empty: 0,
         place: Default::default(),
     };
-    let result = load(engine, file, terms, &mut observer);
+    let (loaded, source, ahead) = load(engine, reader, terms, &mut observer)?;
     let place = std::mem::take(&mut observer.place);
-    figures.started_s.store(0, Relaxed);
-    let (loaded, _file, _ahead) = result.map_err(FileError::Load)?;
+    let figures = &server.persistence.load;
     let LoadProgress {
         keys,
         expired,
@@ -141,7 +204,12 @@ pub(crate) fn load_file(
         empty => format!(", empty keys skipped: {empty}."),
     };
     info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired}{empty}");
-    Ok((loaded, place))
+    Ok(Streamed {
+        loaded,
+        place,
+        source,
+        ahead,
+    })
 }
 
 /// Says in the log what is wrong with the snapshot file, and where.
@@ -179,6 +247,8 @@ fn checksums(server: &Server, engine: &Engine) -> Checksums {
 struct Observer<'s> {
     server: &'s Server,
     now_s: i64,
+    /// Bytes of what was loaded before.
+    before: u64,
     keys: u64,
     empty: u64,
     /// What the file says of its place in the replication log.
@@ -254,7 +324,7 @@ impl LoadObserver for Observer<'_> {
 
     fn progress(&mut self, progress: LoadProgress) -> ControlFlow<()> {
         let figures = &self.server.persistence.load;
-        figures.loaded.store(progress.bytes, Relaxed);
+        figures.loaded.store(self.before + progress.bytes, Relaxed);
         if self.goes_on() {
             ControlFlow::Continue(())
         } else {

@@ -1,5 +1,6 @@
 //! The dataset on disk: loading it, saving it, and what INFO tells of both.
 
+pub mod aof;
 mod check;
 mod load;
 mod reload;
@@ -15,8 +16,11 @@ use config::composite::SavePoint;
 use config::{Config, directive};
 use parking_lot::{Mutex, RwLock};
 
+pub use self::aof::Aof;
 pub use self::check::check_file;
+pub(crate) use self::load::FileError;
 pub(crate) use self::load::load_at_start;
+use self::reload::begin_loading;
 pub(crate) use self::reload::{Reload, reload};
 pub(crate) use self::save::{SaveError, begin_in_background, save_at_end, save_now};
 pub(crate) use self::schedule::look_at_save_points;
@@ -29,6 +33,8 @@ pub struct Persistence {
     pub load: LoadFigures,
     /// The save under way, and the last one.
     pub save: SaveFigures,
+    /// The append-only file.
+    pub aof: Aof,
     /// `key-load-delay` and `rdb-key-save-delay`, for tests.
     pub(crate) delays: Delays,
     /// `save`, which cron reads often.
@@ -110,6 +116,7 @@ impl Persistence {
         let persistence = Self {
             load: LoadFigures::default(),
             save: SaveFigures::default(),
+            aof: Aof::new(config),
             delays: Delays::default(),
             save_points: RwLock::default(),
             temporary: Mutex::default(),
@@ -132,6 +139,7 @@ impl Persistence {
         }
         let save_points = config.read(directive::SAVE).to_vec();
         *self.save_points.write() = save_points;
+        self.aof.update(config);
     }
 
     /// Whether there are save points, so that the dataset is saved when the server ends, and when it was emptied.

@@ -50,7 +50,7 @@ pub(crate) fn reload(shared: &Shared, what: Reload) -> Result<(), &'static str> 
 }
 
 /// Lets clients that do not need the dataset go on, and drops what is there.
-fn begin_loading(engine: &Engine, mut held: Held<'_>, flush: bool) {
+pub(super) fn begin_loading(engine: &Engine, mut held: Held<'_>, flush: bool) {
     let mut garbage = Vec::new();
     if flush {
         for (_, shard) in held.shards() {

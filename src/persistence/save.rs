@@ -196,13 +196,9 @@ fn write_temporary(
         }
     };
     let incremental = config.read(directive::RDB_SAVE_INCREMENTAL_FSYNC);
-    let out = Syncing {
-        file,
-        every: if incremental { SYNC_BYTES } else { u64::MAX },
-        unsynced: 0,
-    };
-    let written = write_snapshot(shared, config, snapshot, out);
-    let synced = written.and_then(|out| out.file.sync_all().map_err(SnapshotError::Io));
+    let out = Syncing::new(file, incremental);
+    let written = write_snapshot(shared, config, snapshot, out, StreamKind::File);
+    let synced = written.and_then(|out| out.sync().map_err(SnapshotError::Io));
     synced.map_err(|error| match error {
         SnapshotError::Aborted => SaveError::Aborted,
         SnapshotError::Io(error) => {
@@ -213,14 +209,15 @@ fn write_temporary(
 }
 
 /// Writes a snapshot as a whole RDB stream: header, keys, end.
-fn write_snapshot<W: Write>(
+pub(super) fn write_snapshot<W: Write>(
     shared: &Shared,
     config: &Config,
     snapshot: Snapshot,
     out: W,
+    kind: StreamKind,
 ) -> Result<W, SnapshotError> {
     let server = &shared.server;
-    let begun = begin_stream(server, config, &snapshot, out);
+    let begun = begin_stream(server, config, &snapshot, out, kind);
     let mut rdb = match begun {
         Ok(rdb) => rdb,
         Err(error) => {
@@ -243,6 +240,7 @@ fn begin_stream<W: Write>(
     config: &Config,
     snapshot: &Snapshot,
     out: W,
+    kind: StreamKind,
 ) -> io::Result<RdbWriter<W>> {
     let compression = if config.read(directive::RDBCOMPRESSION) {
         Compression::Lzf
@@ -262,13 +260,14 @@ fn begin_stream<W: Write>(
         created: snapshot.now().unix_us.div_euclid(1_000_000),
         used_memory: alloc::used_memory() as u64,
         replication: cut
+            .filter(|_| kind == StreamKind::File)
             .zip(id.as_deref())
             .map(|((place, stream_db), id)| persist::Replication {
                 stream_db,
                 id,
                 offset: i64::try_from(place.offset).unwrap_or(i64::MAX),
             }),
-        aof_base: false,
+        aof_base: kind == StreamKind::AofBase,
     })?;
     Ok(rdb)
 }
@@ -315,7 +314,7 @@ fn shown_directory(path: &Path) -> impl fmt::Display {
 }
 
 /// A file that is brought to the disk bit by bit, so that the last of it does not take long.
-struct Syncing {
+pub(super) struct Syncing {
     file: File,
     /// Bytes after which to do so.
     every: u64,
@@ -324,6 +323,31 @@ struct Syncing {
 
 /// Bytes that are brought to the disk at a time (REDIS_AUTOSYNC_BYTES, Redis 7.2).
 const SYNC_BYTES: u64 = 4 << 20;
+
+impl Syncing {
+    /// So written, `incremental` bit by bit.
+    pub(super) fn new(file: File, incremental: bool) -> Self {
+        Self {
+            file,
+            every: if incremental { SYNC_BYTES } else { u64::MAX },
+            unsynced: 0,
+        }
+    }
+
+    /// Brings all of it to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+/// What a stream is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamKind {
+    /// A file of its own.
+    File,
+    /// The base of an append-only file.
+    AofBase,
+}
 
 impl Write for Syncing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -228,7 +228,7 @@ impl Replication {
             state.resumed_db = Some(db);
         } else {
             state.history.second = Some((place.id, place.offset + 1));
-            world.audience.log = true;
+            world.log_for_replicas(true);
         }
         state.open_backlog(engine, backlog);
     }
@@ -272,11 +272,10 @@ impl Replication {
         let upstream = Upstream::new(primary);
         let target = upstream.target(state.epoch);
         state.upstream = Some(upstream);
-        world.role = Role::Replica {
+        world.play(Role::Replica {
             epoch: state.epoch,
             is_linked: false,
-        };
-        world.audience.log = false;
+        });
         self.targets.send_replace(Some(target));
     }
 
@@ -296,8 +295,8 @@ impl Replication {
             );
         }
         engine.log.forget_db();
-        world.role = Role::Primary;
-        world.audience.log = state.has_backlog;
+        world.log_for_replicas(state.has_backlog);
+        world.play(Role::Primary);
         self.counters.alone_since_ms.store(0, Relaxed);
         self.targets.send_replace(None);
         drop(state);
@@ -447,7 +446,7 @@ impl Replication {
             );
         }
         state.open_backlog(engine, size);
-        world.audience.log = state.upstream.is_none();
+        world.log_for_replicas(true);
     }
 
     /// Drops the backlog, which nobody has asked for for long. Every shard is held by the caller.
@@ -457,7 +456,7 @@ impl Replication {
             state.has_backlog = false;
             state.history = History::new(random_id());
             engine.log.keep(None);
-            world.audience.log = false;
+            world.log_for_replicas(false);
         }
     }
 

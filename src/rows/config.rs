@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::error::RowError;
 use super::{help, is_local, server};
+use crate::server::ConfigPlace;
 use crate::{client_memory, process};
 
 /// The rows of this module.
@@ -228,7 +229,11 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
         loading: ctx.world.loading,
         local: is_local(&ctx.session.client.peer),
     };
-    let done = server(ctx).set_config(&pairs, circumstances);
+    let place = ConfigPlace {
+        engine: ctx.engine,
+        in_exec: ctx.in_exec,
+    };
+    let done = server(ctx).set_config(&pairs, circumstances, place);
     if done.is_ok() {
         client_memory::charge_all(ctx.engine, server(ctx), ctx.now.ms());
     }

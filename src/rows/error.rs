@@ -81,6 +81,13 @@ pub(crate) enum RowError {
     NoMasterLink,
     PendingOutput,
     WaitOnReplica,
+    WaitAofOnReplica,
+    /// BGREWRITEAOF while one is under way.
+    RewriteInProgress,
+    /// WAITAOF's number of own disks.
+    LocalOutOfRange,
+    /// A count below zero.
+    MustBePositive,
     NegativeTimeout,
     TimeoutOutOfRange,
     /// REPLCONF ip-address of so many bytes.
@@ -140,6 +147,14 @@ impl RowError {
             Self::InvalidMasterPort => "ERR Invalid master port",
             Self::NoMasterLink => "NOMASTERLINK Can't SYNC while not connected with my master",
             Self::PendingOutput => "ERR SYNC and PSYNC are invalid with pending output",
+            Self::RewriteInProgress => {
+                "ERR Background append only file rewriting already in progress"
+            }
+            Self::WaitAofOnReplica => {
+                "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated."
+            }
+            Self::LocalOutOfRange => "ERR value is out of range, value must between 0 and 1",
+            Self::MustBePositive => "ERR value is out of range, must be positive",
             Self::WaitOnReplica => {
                 "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."
             }

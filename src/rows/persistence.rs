@@ -1,4 +1,4 @@
-//! SAVE, BGSAVE and LASTSAVE.
+//! SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,10 +8,38 @@ use tracing::info;
 
 use super::error::RowError;
 use super::{host, server};
+use crate::persistence::aof::{Asked, ask_rewrite};
 use crate::persistence::begin_in_background;
 
 /// The rows of this module.
-pub(super) const COMMANDS: &[&EngineCommand] = &[&BGSAVE, &LASTSAVE, &SAVE];
+pub(super) const COMMANDS: &[&EngineCommand] = &[&BGREWRITEAOF, &BGSAVE, &LASTSAVE, &SAVE];
+
+const BGREWRITEAOF: EngineCommand = EngineCommand {
+    name: "bgrewriteaof",
+    group: Group::Server,
+    since: "1.0.0",
+    summary: "Begins to rewrite the append-only file in the background.",
+    complexity: "O(1); the rest is done in the background",
+    arity: Arity::Exact(1),
+    keys: &[],
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_ASYNC_LOADING),
+    categories: Categories::empty(),
+    tips: &[],
+    subcommands: &[],
+    handler: Handler::Session(bgrewriteaof),
+};
+
+fn bgrewriteaof(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    match ask_rewrite(server(ctx), ctx.engine, ctx.in_exec) {
+        Asked::Started => Ok(Reply::Simple("Background append only file rewriting started").into()),
+        Asked::Scheduled => {
+            Ok(Reply::Simple("Background append only file rewriting scheduled").into())
+        }
+        Asked::InProgress => Err(RowError::RewriteInProgress.into()),
+    }
+}
 
 const SAVE: EngineCommand = EngineCommand {
     name: "save",

@@ -18,7 +18,7 @@ use crate::replication::{Failover, FailoverPhase, LinkPhase, Phase, Psync};
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[
-    &FAILOVER, &PSYNC, &REPLCONF, &REPLICAOF, &ROLE, &SLAVEOF, &SYNC, &WAIT,
+    &FAILOVER, &PSYNC, &REPLCONF, &REPLICAOF, &ROLE, &SLAVEOF, &SYNC, &WAIT, &WAITAOF,
 ];
 
 const REPLICAOF: EngineCommand = EngineCommand {
@@ -389,6 +389,41 @@ fn wait(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandErr
     }
     Ok(Flow::Acks {
         replicas,
+        durable: None,
+        timeout_ms: (timeout_ms > 0).then_some(timeout_ms),
+    })
+}
+
+const WAITAOF: EngineCommand = EngineCommand {
+    name: "waitaof",
+    since: "7.2.0",
+    summary: "Waits until what the connection has written is on this server's disk, on so many replicas' disks, or both.",
+    arity: Arity::Exact(4),
+    flags: Flags::NOSCRIPT,
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    handler: Handler::Session(wait_for_disks),
+    ..WAIT
+};
+
+fn wait_for_disks(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let local = match args.int()? {
+        local @ 0..=1 => usize::try_from(local).unwrap_or(0),
+        _ => return Err(RowError::LocalOutOfRange.into()),
+    };
+    let replicas = usize::try_from(args.int()?).map_err(|_| RowError::MustBePositive)?;
+    let timeout_ms = args.int_or(RowError::TimeoutNotInteger.into())?;
+    if timeout_ms < 0 {
+        return Err(RowError::NegativeTimeout.into());
+    }
+    if ctx.world.is_replica() {
+        return Err(RowError::WaitAofOnReplica.into());
+    }
+    if local > 0 && server(ctx).persistence.aof.synced().is_none() {
+        return Err(CommandError::NoAppendOnlyFile);
+    }
+    Ok(Flow::Acks {
+        replicas,
+        durable: Some(local),
         timeout_ms: (timeout_ms > 0).then_some(timeout_ms),
     })
 }

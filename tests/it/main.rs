@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod aof;
 mod client;
 mod command;
 mod config;
 mod connection;
+mod crash;
 mod debug;
 mod differential;
 mod info;

@@ -72,6 +72,8 @@ pub struct Audience {
     pub log: bool,
     /// Whether changed keys are reported (client-side caching).
     pub changes: bool,
+    /// Whether replies wait until what they reveal is in the append-only file.
+    pub gated: bool,
 }
 
 impl Audience {

@@ -19,6 +19,10 @@ pub enum CommandError {
     SaveFailed,
     /// A write of a client to a replica.
     ReadOnly,
+    /// WAITAOF for this server's own append-only file, which it does not have.
+    NoAppendOnlyFile,
+    /// A write while the append-only file cannot be written, and why.
+    AofWrite(std::sync::Arc<str>),
     /// A write while too few replicas keep up.
     NoReplicas,
     /// A replica without its primary that does not answer from old data.
@@ -146,6 +150,12 @@ impl CommandError {
             Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Loading => "LOADING Redis is loading the dataset in memory",
             Self::ReadOnly => "READONLY You can't write against a read only replica.",
+            Self::NoAppendOnlyFile => {
+                "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+            }
+            Self::AofWrite(reason) => {
+                return Cow::Owned(format!("MISCONF Errors writing to the AOF file: {reason}"));
+            }
             Self::NoReplicas => "NOREPLICAS Not enough good replicas to write.",
             Self::PrimaryDown => {
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."

@@ -8,6 +8,7 @@ use crate::session::Session;
 use crate::world::{PauseScope, Role, World};
 use commands::{CommandError, Flags};
 use resp::Proto;
+use std::sync::Arc;
 
 /// What the checks look at.
 #[derive(Debug)]
@@ -87,11 +88,16 @@ fn frozen(admission: &Admission<'_>) -> Option<Verdict> {
     admission.world.frozen.then_some(Verdict::Wait(None))
 }
 
-/// What the primary says runs whatever the rules for clients are, as long as it is the primary.
+/// What the primary says runs whatever the rules for clients are, as long as it is the primary; and so does what an
+/// append-only file says.
 fn fed(admission: &Admission<'_>) -> Option<Verdict> {
-    let feed = admission.session.feed.as_ref()?;
-    let follows =
-        matches!(admission.world.role, Role::Replica { epoch, .. } if epoch == feed.epoch);
+    let session = admission.session;
+    let role = admission.world.role;
+    let follows = match &session.feed {
+        None if session.replays => true,
+        None => return None,
+        Some(feed) => matches!(role, Role::Replica { epoch, .. } if epoch == feed.epoch),
+    };
     Some(if follows {
         arity(admission)
             .or_else(|| queued(admission))
@@ -262,7 +268,7 @@ fn paused(admission: &Admission<'_>) -> Option<Verdict> {
     waits.then_some(Verdict::Wait(Some(pause.until_ms)))
 }
 
-/// While saving fails nothing is written that could be lost.
+/// While saving fails, or writing the append-only file, nothing is written that could be lost.
 fn saved(admission: &Admission<'_>) -> Option<Verdict> {
     let Admission {
         world,
@@ -270,9 +276,11 @@ fn saved(admission: &Admission<'_>) -> Option<Verdict> {
         session,
         ..
     } = admission;
-    if !world.refuses_writes() {
-        return None;
-    }
+    let error = match &world.aof_error {
+        _ if world.refuses_writes() => CommandError::SaveFailed,
+        Some(reason) => CommandError::AofWrite(Arc::clone(reason)),
+        None => return None,
+    };
     let transaction_writes = row.flags.contains(Flags::RUNS_TRANSACTION)
         && session
             .transaction
@@ -282,7 +290,7 @@ fn saved(admission: &Admission<'_>) -> Option<Verdict> {
         || row
             .flags
             .intersects(Flags::WRITE.union(Flags::TELLS_HEALTH));
-    refused.then_some(Verdict::Refuse(CommandError::SaveFailed))
+    refused.then_some(Verdict::Refuse(error))
 }
 
 /// While too much waits to be written into a snapshot, nothing is added to it.

@@ -5,6 +5,7 @@ use crate::blocking::Blocked;
 use crate::clients::Clients;
 use crate::errors::Errors;
 use crate::eviction::Eviction;
+use crate::gate::Gate;
 use crate::handler::EngineCommand;
 use crate::host::Host;
 use crate::locks::{Held, Locks, ShardSet, Taker};
@@ -41,6 +42,8 @@ pub struct Engine {
     pub log: Arc<Log>,
     /// How far replicas are, and who waits for them.
     pub acks: Acks,
+    /// Where replies wait for the append-only file.
+    pub gate: Gate,
     /// Calls that wait for keys.
     pub blocked: Blocked,
     /// Keys that are deleted to make room.
@@ -114,6 +117,7 @@ impl Engine {
             command_log: CommandLog::default(),
             monitors: Monitors::default(),
             spikes: Spikes::default(),
+            gate: Gate::default(),
             errors: Errors::default(),
             pubsub: PubSub::default(),
             blocked: Blocked::default(),
@@ -216,6 +220,15 @@ impl Engine {
         unit.clear();
         self.log.wake();
         true
+    }
+
+    /// Notes how long something took that no call did, if it was a spike (latencyAddSampleIfNeeded, Redis 7.2).
+    pub fn note_latency(&self, event: &'static str, spent_ns: u64, at_s: i64) {
+        let ms = spent_ns / 1_000_000;
+        let spike_ms = self.world().observed.spike_ms;
+        if spike_ms.is_some_and(|least| ms >= least) {
+            self.spikes.note(event, at_s, ms);
+        }
     }
 
     /// Every shard, waited for on this thread. Not for workers.

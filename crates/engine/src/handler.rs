@@ -39,6 +39,8 @@ pub enum Flow {
     Acks {
         /// How many.
         replicas: usize,
+        /// Whether it is to be on their disks (WAITAOF), and on how many of this server's own: none or one.
+        durable: Option<usize>,
         /// How long; `None` for ever.
         timeout_ms: Option<i64>,
     },
@@ -68,6 +70,8 @@ pub enum HostRequest {
     Save,
     /// Answer OK once what [`crate::Host::emptied`] began is done.
     Saved,
+    /// DEBUG LOADAOF: drop the dataset and load the append-only file, then answer.
+    LoadAof,
     /// DEBUG RELOAD: save the dataset, drop it, and load it again, then answer.
     Reload {
         /// What becomes of keys that are there already (MERGE).

@@ -268,6 +268,20 @@ impl<'a> Held<'a> {
         self.guards.first().map(|(_, guard)| &guard.world)
     }
 
+    /// Notes a write of the held shards, behind which the log stands at this offset.
+    pub fn note_write(&mut self, offset: u64) {
+        for (_, guard) in &mut self.guards {
+            guard.shard.written = offset;
+        }
+    }
+
+    /// The offset of the log behind the last write of the held shards.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        let written = self.guards.iter().map(|(_, guard)| guard.shard.written);
+        written.max().unwrap_or(0)
+    }
+
     /// Whether somebody waits for a key of a held shard: the exception, found by one look a shard.
     #[must_use]
     pub fn has_waiters(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::blocking::Waiter;
 use crate::clients::Client;
+use crate::engine::Engine;
 use crate::handler::Flow;
 use crate::locks::Reservation;
 use crate::observe::Secrets;
@@ -44,6 +45,10 @@ pub struct Session {
     pub(crate) pending: Option<(u64, Flow)>,
     /// The offset of the log behind what this session appended last (WAIT).
     pub log_offset: u64,
+    /// The offset of the log up to which its output reveals what was written.
+    pub reveals: u64,
+    /// Whether its calls are read from an append-only file: they run whatever the rules for clients are, and append nothing.
+    pub replays: bool,
     /// What makes it the link to the primary that this server follows.
     pub feed: Option<Box<Feed>>,
     /// What a session command that is called again left for itself; it knows by the call's words whether it is its own.
@@ -115,6 +120,8 @@ impl Session {
             waiter: None,
             pending: None,
             log_offset: 0,
+            reveals: 0,
+            replays: false,
             feed: None,
             errand: None,
             tries: 0,
@@ -125,6 +132,17 @@ impl Session {
             spent_ns: 0,
             executing: false,
             close_after_reply: false,
+        }
+    }
+
+    /// Takes what others have to tell behind the output. It may speak of whatever was written until now.
+    pub fn take_mail(&mut self, engine: &Engine) {
+        let inbox = &self.client.inbox;
+        if inbox.waiting() > 0 {
+            inbox.drain_into(&mut self.out);
+            if !engine.gate.is_open() {
+                self.reveals = engine.log.end();
+            }
         }
     }
 

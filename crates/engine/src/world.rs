@@ -3,6 +3,7 @@
 use crate::eviction::EvictionRules;
 use crate::observe::Thresholds;
 use commands::{Audience, OnExpired, Settings};
+use std::sync::Arc;
 
 /// Settings and state that hold for all shards at one instant.
 ///
@@ -16,6 +17,10 @@ pub struct World {
     pub audience: Audience,
     /// Whether this server follows a primary.
     pub role: Role,
+    /// Whether replicas may want what is executed.
+    pub(crate) has_backlog: bool,
+    /// Whether an append-only file is written.
+    pub(crate) has_aof: bool,
     /// `replica-read-only`: whether a replica refuses writes of its clients.
     pub replica_read_only: bool,
     /// `replica-serve-stale-data`: whether a replica answers from old data while its primary is out of reach.
@@ -49,6 +54,8 @@ pub struct World {
     pub replica_ignores_maxmemory: bool,
     /// Which keys go when there are more.
     pub eviction: EvictionRules,
+    /// Why the append-only file cannot be written just now: writes are refused meanwhile.
+    pub aof_error: Option<Arc<str>>,
     /// Whether somebody monitors (MONITOR).
     pub monitored: bool,
     /// From where on calls are entered into logs.
@@ -104,6 +111,8 @@ impl Default for World {
             settings: Settings::default(),
             audience: Audience::default(),
             role: Role::Primary,
+            has_backlog: false,
+            has_aof: false,
             replica_read_only: true,
             serves_stale_data: true,
             lacks_replicas: false,
@@ -120,6 +129,7 @@ impl Default for World {
             maxmemory: 0,
             replica_ignores_maxmemory: true,
             eviction: EvictionRules::default(),
+            aof_error: None,
             monitored: false,
             observed: Thresholds::default(),
             tracked_keys_max: 0,
@@ -146,6 +156,29 @@ impl World {
         }
     }
 
+    /// Takes a role.
+    pub fn play(&mut self, role: Role) {
+        self.role = role;
+        self.settle_log();
+    }
+
+    /// Has what is executed appended to the log for replicas, or not.
+    pub fn log_for_replicas(&mut self, wanted: bool) {
+        self.has_backlog = wanted;
+        self.settle_log();
+    }
+
+    /// Has what is executed appended to the log for the append-only file, or not.
+    pub fn log_to_file(&mut self, wanted: bool) {
+        self.has_aof = wanted;
+        self.settle_log();
+    }
+
+    /// A replica appends what its primary says, not what that does.
+    fn settle_log(&mut self) {
+        self.audience.log = !self.is_replica() && (self.has_backlog || self.has_aof);
+    }
+
     /// Whether this server follows a primary.
     #[must_use]
     pub fn is_replica(&self) -> bool {
@@ -167,6 +200,7 @@ impl World {
             && !self.loading
             && !self.async_loading
             && !self.failing_over
+            && self.aof_error.is_none()
             && !self.is_replica()
             && !self.lacks_replicas
             && !self.snapshot

@@ -106,9 +106,11 @@ impl Log {
         end
     }
 
-    /// Appends the bytes of the primary that this server follows: the offset behind them.
-    pub fn append_verbatim(&self, bytes: &[u8]) -> u64 {
+    /// Appends the bytes of the primary that this server follows, which has selected a database at their end: the offset
+    /// behind them.
+    pub fn append_verbatim(&self, bytes: &[u8], db: u16) -> u64 {
         let mut state = self.state.lock();
+        state.db = Some(db);
         if bytes.len() > BLOCK {
             state.push_large(Bytes::copy_from_slice(bytes));
         } else {

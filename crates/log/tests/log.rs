@@ -116,7 +116,7 @@ fn large_units_come_out_as_they_went_in() {
     assert!(all(&mut reader) == expected);
     let mut middle = log.reader(200_000).unwrap();
     assert!(all(&mut middle) == expected[200_000..]);
-    log.append_verbatim(expected.as_bytes());
+    log.append_verbatim(expected.as_bytes(), 0);
     assert!(all(&mut middle) == expected);
 }
 
@@ -137,8 +137,8 @@ fn sleepers_are_woken_once() {
     let cx = Context::from_waker(&waker);
     let mut pieces = Vec::new();
     assert!(reader.poll_read(&cx, 100, &mut pieces).is_pending());
-    log.append_verbatim(b"a");
-    log.append_verbatim(b"b");
+    log.append_verbatim(b"a", 0);
+    log.append_verbatim(b"b", 0);
     log.wake();
     log.wake();
     assert_eq!(counter.0.load(Relaxed), 1);
@@ -150,11 +150,11 @@ fn sleepers_are_woken_once() {
 fn another_history_begins_at_its_own_offset() {
     let log = Log::new();
     log.keep(Some(1000));
-    log.append_verbatim(b"abc");
+    log.append_verbatim(b"abc", 0);
     log.restart(5_000);
     assert_eq!((log.end(), log.extent().start), (5_000, 5_000));
     assert!(log.reader(3).is_none());
     let mut reader = log.reader(5_000).unwrap();
-    log.append_verbatim(b"defg");
+    log.append_verbatim(b"defg", 0);
     assert_eq!(all(&mut reader), "defg");
 }

@@ -10,6 +10,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod aof;
 mod crc64;
 mod dump;
 mod error;
@@ -19,6 +20,7 @@ mod read;
 mod sanitize;
 mod write;
 
+pub use aof::{AofError, AofItem, AofReader, AofReason, CommandWriter, Words};
 pub use dump::{dump, restore};
 pub use error::{Part, RdbError, Reason, StreamFault};
 pub use format::RdbVersion;

@@ -12,6 +12,8 @@ pub struct Shard {
     pub watchers: Watchers,
     /// Who waits for which key.
     pub waiters: Waiters,
+    /// The offset of the log behind the last write, as long as somebody wants to know.
+    pub written: u64,
 }
 
 impl Shard {
@@ -22,6 +24,7 @@ impl Shard {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             watchers: Watchers::default(),
             waiters: Waiters::default(),
+            written: 0,
         }
     }
 

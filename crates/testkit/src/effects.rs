@@ -99,6 +99,7 @@ impl Alone {
                 events: EventClass::all(),
                 log: true,
                 changes: true,
+                gated: false,
             },
             0,
         );

@@ -2,10 +2,9 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use engine::Session;
 use engine::clients::flag;
 use tracing::{debug, warn};
 
@@ -41,7 +40,8 @@ impl State {
             }
             return Some(Ending::Killed);
         }
-        client.inbox.drain_into(&mut self.session.out);
+        self.session.take_mail(&shared.engine);
+        let client = &self.session.client;
         let now_ms = shared.now_ms();
         if now_ms - client.shown.last_ms.load(Relaxed) > BUFFERS_KEPT_MS {
             self.release();
@@ -54,11 +54,15 @@ impl State {
 
     /// Puts messages of others behind the output.
     pub(super) fn take_mail(&mut self, shared: &Shared) {
-        let Session { client, out, .. } = &mut self.session;
-        if client.inbox.waiting() > 0 {
-            client.inbox.drain_into(out);
+        if self.session.client.inbox.waiting() > 0 {
+            self.session.take_mail(&shared.engine);
             self.touch(shared);
         }
+    }
+
+    /// Whether what the output reveals may be seen; if not, the task is woken when it may.
+    pub(super) fn poll_gate(&self, cx: &Context<'_>, shared: &Shared) -> Poll<()> {
+        shared.engine.gate.poll(self.session.reveals, cx)
     }
 
     /// Gives back what an idle connection need not hold.

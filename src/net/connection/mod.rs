@@ -219,6 +219,10 @@ impl Connection {
         let mut turn = None;
         loop {
             state.take_mail(shared);
+            if state.poll_gate(cx, shared).is_pending() {
+                // Nothing more is run meanwhile, so that the replies of one turn at most wait for the disk.
+                return turn.take().map_or(Poll::Pending, Poll::Ready);
+            }
             let before = state.session.out.len();
             let flushed = stream.poll_flush(cx, &mut state.session.out);
             let left = state.session.out.len();
@@ -310,6 +314,9 @@ impl Connection {
             return Poll::Ready(ending);
         }
         state.take_mail(shared);
+        if state.poll_gate(cx, shared).is_pending() {
+            return Poll::Pending;
+        }
         let before = state.session.out.len();
         if let Poll::Ready(Err(error)) = stream.poll_flush(cx, &mut state.session.out) {
             return Poll::Ready(Ending::Failed(error));
@@ -379,6 +386,10 @@ impl Connection {
                 shared.on_snapshot_thread(|_| ()).await;
                 Ok(())
             }
+            HostRequest::LoadAof => {
+                let done = shared.on_snapshot_thread(persistence::aof::reload).await;
+                done.map_err(RowError::Reload)
+            }
             HostRequest::Reload {
                 present,
                 flush,
@@ -443,6 +454,7 @@ impl Connection {
                     if state.look_around(cx, shared).is_some() {
                         return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                     }
+                    ready!(state.poll_gate(cx, shared));
                     stream.poll_flush(cx, &mut state.session.out)
                 });
                 if sent.await.is_ok() {

@@ -93,6 +93,7 @@ const fn subcommand(
 }
 
 const SUBCOMMANDS: &[Subcommand] = &[
+    subcommand("AOF-FLUSH-SLEEP", 1..=1, delay_appending),
     subcommand("CHANGE-REPL-ID", 0..=0, change_replication_id),
     subcommand("CONFIG-REWRITE-FORCE-ALL", 0..=0, rewrite_whole_config),
     subcommand("DIGEST", 0..=0, digest::dataset),
@@ -101,6 +102,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("HELP", 0..=0, explain),
     subcommand("HTSTATS", 1..=2, show::tables_of_db),
     subcommand("HTSTATS-KEY", 1..=2, show::table_of_key),
+    subcommand("LOADAOF", 0..=0, load_append_only),
     subcommand("LOG", 1..=1, log),
     subcommand("OBJECT", 1..=1, show::object),
     subcommand("PAUSE-CRON", 1..=1, pause_cron),
@@ -126,6 +128,14 @@ fn explain(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandErr
 }
 
 const HELP: help::Lines = &[
+    (
+        "AOF-FLUSH-SLEEP <microsec>",
+        &["Wait so long before each write to the append-only file."],
+    ),
+    (
+        "LOADAOF",
+        &["Drop the dataset and load it from the append-only file."],
+    ),
     ("CHANGE-REPL-ID", &["Take new replication ids."]),
     (
         "CONFIG-REWRITE-FORCE-ALL",
@@ -255,6 +265,16 @@ fn reply_buffer(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Co
         args.int()?
     };
     server(ctx).reply_peaks_kept_ms.store(kept_ms, Relaxed);
+    Ok(Reply::Ok.into())
+}
+
+fn load_append_only(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    Ok(Flow::Host(HostRequest::LoadAof))
+}
+
+fn delay_appending(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let us = u64::try_from(args.int()?).unwrap_or(0);
+    server(ctx).persistence.aof.delay_writes(us);
     Ok(Reply::Ok.into())
 }
 

@@ -20,21 +20,7 @@ pub(super) fn persistence(report: &mut Report, view: &View<'_>) {
         load.last_expired.load(Relaxed),
     );
     report.field("rdb_last_load_keys_loaded", load.last_loaded.load(Relaxed));
-    report.zeros(&[
-        "aof_enabled",
-        "aof_rewrite_in_progress",
-        "aof_rewrite_scheduled",
-    ]);
-    report.field("aof_last_rewrite_time_sec", -1);
-    report.field("aof_current_rewrite_time_sec", -1);
-    report.field("aof_last_bgrewrite_status", "ok");
-    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    report.field("aof_last_write_status", "ok");
-    report.zeros(&[
-        "aof_last_cow_size",
-        "module_fork_in_progress",
-        "module_fork_last_cow_size",
-    ]);
+    append_only(report, view);
     if load.is_loading() {
         loading(report, view);
     }
@@ -63,7 +49,8 @@ fn saving(report: &mut Report, view: &View<'_>) {
         changes.saturating_sub(save.changes.load(Relaxed)),
     );
     let in_background = save.in_background.load(Relaxed);
-    let in_progress = in_background || progress.is_some();
+    let rewriting = view.server.persistence.aof.figures.rewriting.load(Relaxed);
+    let in_progress = in_background || progress.is_some() && !rewriting;
     report.field("rdb_bgsave_in_progress", u8::from(in_progress));
     report.field("rdb_last_save_time", save.saved_s.load(Relaxed));
     let status = if save.failed.load(Relaxed) {
@@ -81,6 +68,48 @@ fn saving(report: &mut Report, view: &View<'_>) {
     report.field("rdb_current_bgsave_time_sec", current_s);
     report.field("rdb_saves", save.count.load(Relaxed));
     report.field("rdb_last_cow_size", save.handed_over.load(Relaxed));
+}
+
+/// What became of the append-only file and of its rewrites.
+fn append_only(report: &mut Report, view: &View<'_>) {
+    let figures = &view.server.persistence.aof.figures;
+    let status = |failed: bool| if failed { "err" } else { "ok" };
+    let enabled = figures.enabled.load(Relaxed);
+    let rewriting = figures.rewriting.load(Relaxed);
+    let scheduled = u8::from(figures.scheduled.load(Relaxed));
+    report.field("aof_enabled", u8::from(enabled));
+    report.field("aof_rewrite_in_progress", u8::from(rewriting));
+    report.field("aof_rewrite_scheduled", scheduled);
+    report.field("aof_last_rewrite_time_sec", figures.seconds.load(Relaxed));
+    let current_s = if rewriting {
+        view.now.unix_us.div_euclid(1_000_000) - figures.started_s.load(Relaxed)
+    } else {
+        -1
+    };
+    report.field("aof_current_rewrite_time_sec", current_s);
+    let failed = figures.rewrite_failed.load(Relaxed);
+    report.field("aof_last_bgrewrite_status", status(failed));
+    report.field("aof_rewrites", figures.rewrites.load(Relaxed));
+    let failures = figures.failures.load(Relaxed);
+    report.field("aof_rewrites_consecutive_failures", failures);
+    let failed = figures.write_failed.load(Relaxed);
+    report.field("aof_last_write_status", status(failed));
+    report.zeros(&[
+        "aof_last_cow_size",
+        "module_fork_in_progress",
+        "module_fork_last_cow_size",
+    ]);
+    if enabled {
+        report.field("aof_current_size", figures.current_size());
+        report.field("aof_base_size", figures.base_size.load(Relaxed));
+        report.field("aof_pending_rewrite", scheduled);
+        let behind = view.server.persistence.aof.behind(view.engine);
+        report.field("aof_buffer_length", behind);
+        let pending = figures.pending_syncs.load(Relaxed);
+        report.field("aof_pending_bio_fsync", pending);
+        let delayed = figures.delayed_syncs.load(Relaxed);
+        report.field("aof_delayed_fsync", delayed);
+    }
 }
 
 /// How far the load under way has come.

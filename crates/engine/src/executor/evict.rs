@@ -318,7 +318,7 @@ impl Local {
         .evict(key, lazy);
         self.note_spike(engine, "eviction-del", began);
         self.carry_out(engine, Own::Nothing, Origin::Server);
-        self.end_loose_unit(engine, None);
+        self.end_loose_unit(engine, None, &mut held);
         self.serve_ready(engine, &mut held, now);
         drop(held);
         let departed = self.depart(engine);

@@ -249,7 +249,7 @@ impl Local {
         self.expiry.hashes.expired += u64::from(expired > 0);
         if expired > 0 {
             self.carry_out(engine, Own::Nothing, Origin::Server);
-            self.end_loose_unit(engine, None);
+            self.end_loose_unit(engine, None, held);
         }
     }
 
@@ -271,7 +271,7 @@ impl Local {
         remove_expired(engine, world, effects, held.view(), now, db, keys);
         self.expiry.keys.expired += self.effects.expired;
         self.carry_out(engine, Own::Nothing, Origin::Server);
-        self.end_loose_unit(engine, None);
+        self.end_loose_unit(engine, None, held);
     }
 
     /// Deletes expired keys that somebody waits for, and serves those to whom the deletion matters. What is busy stays for
@@ -300,11 +300,14 @@ impl Local {
     pub(super) fn carry_out_walk(
         &mut self,
         engine: &Engine,
-        session: &Session,
+        session: &mut Session,
         held: &mut Held<'_>,
         now: Now,
         walk: &mut Walk,
     ) {
+        if self.world.audience.gated {
+            session.reveals = session.reveals.max(held.written());
+        }
         let mut traces = walk.take_traces();
         if traces == Traces::default() {
             return;
@@ -321,7 +324,7 @@ impl Local {
         let keys = traces.expired.iter().map(|key| &**key);
         remove_expired(engine, world, effects, held.view(), now, db, keys);
         self.carry_out(engine, Own::Nothing, Origin::Server);
-        self.end_loose_unit(engine, Some(session));
+        self.end_loose_unit(engine, Some(session), held);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Local, Step};
 use crate::engine::Engine;
 use crate::executor::footprint;
 use crate::handler::Flow;
-use crate::locks::ShardSet;
+use crate::locks::{Held, ShardSet};
 use crate::registry::Row;
 use crate::session::Session;
 use crate::session_ctx::SessionCtx;
@@ -69,43 +69,88 @@ impl Local {
 
     /// Ends the unit of a session's call or transaction, whose shards are still held.
     #[inline]
-    pub(super) fn end_unit(&mut self, engine: &Engine, session: &mut Session) {
-        if self.effects.audience.log || session.feed.is_some() {
-            self.append(engine, session, Framing::Transaction);
+    pub(super) fn end_unit(&mut self, engine: &Engine, session: &mut Session, held: &mut Held<'_>) {
+        let audience = self.effects.audience;
+        if audience.log | audience.gated || session.feed.is_some() {
+            self.append(engine, session, Framing::Transaction, held);
         }
     }
 
     /// As [`Local::end_unit`], of a call with such words.
-    pub(super) fn end_unit_of(&mut self, engine: &Engine, session: &mut Session, own: Own<'_>) {
+    pub(super) fn end_unit_of(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        own: Own<'_>,
+        held: &mut Held<'_>,
+    ) {
         match own {
-            Own::Words(_) => self.end_unit(engine, session),
-            Own::Walk => self.append(engine, session, Framing::Loose),
+            Own::Words(_) => self.end_unit(engine, session, held),
+            Own::Walk => self.append(engine, session, Framing::Loose, held),
             Own::Nothing => {}
         }
     }
 
     #[cold]
-    fn append(&mut self, engine: &Engine, session: &mut Session, framing: Framing) {
+    fn append(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        framing: Framing,
+        held: &mut Held<'_>,
+    ) {
+        if session.replays {
+            self.unit.clear();
+        }
+        let mut end = None;
         if !self.unit.is_empty() {
             session.log_offset = engine.log.append(&mut self.unit, framing);
+            end = Some(session.log_offset);
         }
         if let Some(feed) = session.feed.as_mut().filter(|feed| !feed.raw.is_empty()) {
-            engine.log.append_verbatim(&feed.raw);
+            end = Some(engine.log.append_verbatim(&feed.raw, session.db));
             feed.raw.clear();
+        }
+        self.note_write(held, end);
+        if self.world.audience.gated {
+            session.reveals = session.reveals.max(held.written());
+        }
+    }
+
+    /// Lets the shards know that they were written to, when replies wait for that.
+    fn note_write(&self, held: &mut Held<'_>, end: Option<u64>) {
+        if self.world.audience.gated
+            && let Some(end) = end
+        {
+            held.note_write(end);
         }
     }
 
     /// Ends the unit of a waiter that was served, or of an attempt at that.
-    pub(super) fn end_served_unit(&mut self, engine: &Engine) {
+    pub(super) fn end_served_unit(&mut self, engine: &Engine, held: &mut Held<'_>) {
         if !self.unit.is_empty() {
-            engine.log.append(&mut self.unit, Framing::Transaction);
+            let end = engine.log.append(&mut self.unit, Framing::Transaction);
+            self.note_write(held, Some(end));
         }
     }
 
     /// Ends a unit of deletions that have nothing to do with each other.
-    pub(super) fn end_loose_unit(&mut self, engine: &Engine, session: Option<&Session>) {
-        if !self.unit.is_empty() && session.is_none_or(|session| !session.executing) {
-            engine.log.append(&mut self.unit, Framing::Loose);
+    pub(super) fn end_loose_unit(
+        &mut self,
+        engine: &Engine,
+        session: Option<&mut Session>,
+        held: &mut Held<'_>,
+    ) {
+        if session.as_ref().is_some_and(|session| session.executing) {
+            return;
+        }
+        match session {
+            Some(session) => self.append(engine, session, Framing::Loose, held),
+            None if !self.unit.is_empty() => {
+                let end = engine.log.append(&mut self.unit, Framing::Loose);
+                self.note_write(held, Some(end));
+            }
+            None => {}
         }
     }
 
@@ -125,7 +170,7 @@ impl Local {
         run: fn(&mut SessionCtx<'_>, Args<'_>) -> Result<Flow, CommandError>,
     ) -> Step {
         let shards = footprint(row, argv, &engine.locks);
-        let held = match self.acquire(engine, &shards) {
+        let mut held = match self.acquire(engine, &shards) {
             Ok(held) => held,
             Err(hindrance) => return self.hinder(engine, session, hindrance, || shards.clone()),
         };
@@ -133,7 +178,7 @@ impl Local {
         let now = self.start_clock(engine, row);
         let flow = self.run_session(engine, session, row, argv, now, run);
         self.note_words(session.db, argv);
-        self.end_unit(engine, session);
+        self.end_unit(engine, session, &mut held);
         let step = self.settle(engine, session, row, argv, flow);
         drop(held);
         step
@@ -150,14 +195,14 @@ impl Local {
         }
         let epoch = feed.epoch;
         let any = ShardSet::one(0);
-        let held = match self.acquire(engine, &any) {
+        let mut held = match self.acquire(engine, &any) {
             Ok(held) => held,
             Err(hindrance) => return self.hinder(engine, session, hindrance, || any.clone()),
         };
         if !matches!(self.world.role, Role::Replica { epoch: other, .. } if other == epoch) {
             return Step::Close;
         }
-        self.append(engine, session, Framing::Transaction);
+        self.append(engine, session, Framing::Transaction, &mut held);
         drop(held);
         Step::Done
     }

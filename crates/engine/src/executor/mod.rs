@@ -199,7 +199,7 @@ impl Executor {
     pub fn call(&mut self, session: &mut Session, argv: &[&[u8]]) -> Step {
         let Self { engine, local } = self;
         local.look_at_world(engine);
-        session.client.inbox.drain_into(&mut session.out);
+        session.take_mail(engine);
         if let Some(waiter) = session.waiter.take() {
             return local.resume(engine, session, waiter);
         }
@@ -344,7 +344,7 @@ impl Local {
             }
             relief = Some(self.relieve(engine));
             // Copies of what was evicted are old before the call has its turn.
-            session.client.inbox.drain_into(&mut session.out);
+            session.take_mail(engine);
         };
         match verdict {
             Verdict::RunApart => {
@@ -437,7 +437,7 @@ impl Local {
             }
         };
         self.carry_out(engine, Own::Words(argv), Origin::Call(session, row, argv));
-        self.end_unit(engine, session);
+        self.end_unit(engine, session, &mut held);
         self.serve_ready(engine, &mut held, now);
         let late = Late::of_call(engine, session.db, row, argv, &mut held);
         if self.world.monitored && ran.is_ok() {
@@ -514,8 +514,8 @@ impl Local {
             db: session.db,
             proto: session.proto,
             no_touch: session.no_touch,
-            may_block: !session.executing && session.feed.is_none(),
-            is_primary: session.feed.is_some(),
+            may_block: !session.executing && session.feed.is_none() && !session.replays,
+            is_primary: session.feed.is_some() || session.replays,
             elements_max: if self.taker == Taker::Worker && !session.executing {
                 LANE_ELEMENTS
             } else {

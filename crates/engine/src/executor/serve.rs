@@ -146,6 +146,19 @@ impl Local {
         self.wait_for_reply(engine, session)
     }
 
+    /// Answers a call about replicas and disks with what there is.
+    pub(super) fn write_acks(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        wanted: &Wanted,
+    ) -> Reply {
+        engine
+            .acks
+            .write(wanted, &mut session.writer(&mut self.muted));
+        Reply::Written
+    }
+
     /// Serves those who wait for keys that the call just made ready. Their shards are held.
     pub(super) fn serve_ready(&mut self, engine: &Engine, held: &mut Held<'_>, now: Now) {
         let mut ready = std::mem::take(&mut self.effects.ready);
@@ -220,7 +233,7 @@ impl Local {
         if result == Ok(Reply::Block) {
             // A call that goes on waiting may have removed a key that had expired.
             self.carry_out(engine, Own::Nothing, Origin::Waiter(waiter, row, &argv));
-            self.end_served_unit(engine);
+            self.end_served_unit(engine, held);
             return false;
         }
         let ended_ns = engine.host.now().monotonic_ns;
@@ -228,15 +241,15 @@ impl Local {
         self.count_waiter(engine, waiter, spent_ns);
         let mut writer = Writer::new(&mut out, waiter.speaker.proto);
         write_reply(engine, self.stats(engine), row, &mut writer, result);
+        // The log has it before the client may have its reply, which waits until the file has it.
+        if self.effects.audience.log {
+            self.note(Own::Words(&argv));
+        }
+        self.end_served_unit(engine, held);
         if waiter.speaker.reply == ReplyMode::On {
             waiter.client.inbox.push(out.to_bytes(), 0);
         }
-        self.carry_out(
-            engine,
-            Own::Words(&argv),
-            Origin::Waiter(waiter, row, &argv),
-        );
-        self.end_served_unit(engine);
+        self.carry_out(engine, Own::Nothing, Origin::Waiter(waiter, row, &argv));
         true
     }
 
@@ -258,7 +271,10 @@ impl Local {
             self.ran = true;
             set_blocked(engine, session, false);
             session.log_offset = engine.log.end();
-            session.client.inbox.drain_into(&mut session.out);
+            if self.world.audience.gated {
+                session.reveals = session.log_offset;
+            }
+            session.take_mail(engine);
             return self.end_call(engine, session, engine.registry.row(waiter.row));
         }
         let wait = Wait::Reply {
@@ -280,7 +296,7 @@ impl Local {
                 set_blocked(engine, session, false);
                 let result = match waiter.parting() {
                     Parting::TimedOut => Ok(match &waiter.acks {
-                        Some(wanted) => Reply::from(engine.acks.count(wanted.offset)),
+                        Some(wanted) => self.write_acks(engine, session, wanted),
                         None => waiter.on.otherwise,
                     }),
                     Parting::Error(text) => Err(CommandError::Unblocked(text)),

@@ -48,14 +48,18 @@ impl Local {
             Ok(Flow::Walk(walk)) => self.settle_walk(engine, session, row, argv, walk),
             Ok(Flow::Acks {
                 replicas,
+                durable,
                 timeout_ms,
             }) => {
-                let offset = session.log_offset;
-                let acknowledged = engine.acks.count(offset);
-                if acknowledged >= replicas {
-                    return self.answer(engine, session, row, Ok(Reply::from(acknowledged)));
+                let wanted = Wanted {
+                    offset: session.log_offset,
+                    replicas,
+                    durable,
+                };
+                if engine.acks.fulfils(&wanted) {
+                    let reply = self.write_acks(engine, session, &wanted);
+                    return self.answer(engine, session, row, Ok(reply));
                 }
-                let wanted = Wanted { offset, replicas };
                 self.wait_for_acks(engine, session, row, wanted, timeout_ms)
             }
             Ok(Flow::Freeze(us)) => match self.freeze(engine) {
@@ -155,7 +159,7 @@ impl Local {
         drop(holding);
         self.carry_out(engine, own, Origin::Session(session));
         if !session.executing {
-            self.end_unit_of(engine, session, own);
+            self.end_unit_of(engine, session, own, held);
             self.serve_ready(engine, held, now);
         }
         if let Some(new_world) = new_world {
@@ -276,7 +280,7 @@ impl Local {
             self.observe_queued(engine, session, row, queued, before);
         }
         session.executing = false;
-        self.end_unit(engine, session);
+        self.end_unit(engine, session, held);
         if previous.is_some() {
             let now_ns = engine.host.now().monotonic_ns;
             self.stop_clock(engine, now_ns, Ago::Last);
@@ -339,7 +343,16 @@ impl Local {
                 self.carry_out_walk(engine, session, held, now, &mut walk);
                 Ok(walk.finish(&mut self.writer(session)))
             }
-            Flow::Acks { .. } => Ok(Reply::from(engine.acks.count(session.log_offset))),
+            Flow::Acks {
+                replicas, durable, ..
+            } => {
+                let wanted = Wanted {
+                    offset: session.log_offset,
+                    replicas,
+                    durable,
+                };
+                Ok(self.write_acks(engine, session, &wanted))
+            }
             Flow::Freeze(us) => {
                 self.outside(engine, held, |_| engine.host.sleep(us));
                 Ok(Reply::Ok)

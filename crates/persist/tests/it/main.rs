@@ -5,6 +5,7 @@
     reason = "what makes the files of the tests fails a test by panicking"
 )]
 
+mod aof;
 mod files;
 mod hostile;
 mod model;
