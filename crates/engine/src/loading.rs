@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
 use store::item::Spelling;
-use store::{AccessPolicy, Entry, Object, Tuning};
+use store::{AccessPolicy, Entry, Object, Shard, Tuning};
 
 /// On what terms an RDB stream is loaded.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +142,8 @@ pub enum LoadError {
 
 /// Keys that gather before they are put into the keyspace.
 const BATCH_KEYS: usize = 256;
+/// Keys whose buckets are on their way to the processor while one is put in.
+const AHEAD: usize = 16;
 /// Bytes read after which they are put in although they are fewer.
 const BATCH_BYTES: u64 = 256 << 10;
 
@@ -284,7 +286,24 @@ impl Loader<'_> {
         let mut held = take_everything(self.engine);
         let mut shards = held.shards();
         let (seed, now_ms, terms) = (self.engine.seed, self.now_ms, self.terms);
-        for gathered in self.batch.drain(..) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let near = |shards: &[(u16, &mut Shard)], gathered: Option<&Gathered>| {
+            if let Some(Gathered {
+                hash, shard, db, ..
+            }) = gathered
+                && let Some((_, shard)) = shards.get(usize::from(*shard))
+            {
+                shard.db(*db).prefetch_bucket(*hash);
+            }
+        };
+        (batch.iter().take(AHEAD)).for_each(|gathered| near(&shards, Some(gathered)));
+        // From the end, so that what lies ahead stays in place.
+        batch.reverse();
+        while let Some(gathered) = batch.pop() {
+            near(
+                &shards,
+                batch.len().checked_sub(AHEAD).and_then(|at| batch.get(at)),
+            );
             let Gathered {
                 entry,
                 hash,
@@ -295,13 +314,14 @@ impl Loader<'_> {
                 continue;
             };
             let keys = shard.db_mut(db);
-            if terms.present == Present::Refuse && keys.get(hash, entry.key()).is_some() {
-                let key = entry.key().into();
+            if keys.put(seed, hash, entry, now_ms).is_some() && terms.present == Present::Refuse {
+                let entry = keys.of_hash(seed, hash);
+                let key = entry.map(Entry::key).unwrap_or_default().into();
                 return Err(LoadError::Duplicate { key, db, offset });
             }
-            drop(keys.put(seed, hash, entry, now_ms));
             self.progress.keys += 1;
         }
+        self.batch = batch;
         drop(shards);
         drop(held);
         self.progress.bytes = offset;
