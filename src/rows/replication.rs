@@ -30,6 +30,7 @@ const REPLICAOF: EngineCommand = EngineCommand {
     arity: Arity::Exact(3),
     keys: &[],
     flags: Flags::ADMIN
+        .union(Flags::EVERYTHING)
         .union(Flags::NO_ASYNC_LOADING)
         .union(Flags::NOSCRIPT)
         .union(Flags::STALE),
@@ -107,7 +108,10 @@ const FAILOVER: EngineCommand = EngineCommand {
     complexity: "O(1)",
     arity: Arity::AtLeast(1),
     keys: &[],
-    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::STALE),
+    flags: Flags::ADMIN
+        .union(Flags::EVERYTHING)
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE),
     categories: Categories::empty(),
     tips: &[],
     subcommands: &[],

@@ -165,6 +165,10 @@ impl Local {
         if let Some(new_world) = new_world {
             engine.replace_world(held, new_world);
             self.look_at_world(engine);
+            if self.world.is_replica() {
+                // What a transaction did before it gave up being a primary is nobody's history (Redis 7.2).
+                self.unit.clear();
+            }
         }
         result
     }
