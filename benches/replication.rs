@@ -2,6 +2,7 @@
 //! plaintext beside TLS, between two servers in this process.
 
 #![allow(dead_code, reason = "each bench uses its part of `live`")]
+#![allow(clippy::disallowed_methods, reason = "criterion measures time")]
 
 mod live;
 

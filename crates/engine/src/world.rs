@@ -141,6 +141,16 @@ impl Default for World {
     }
 }
 
+impl From<Settings> for World {
+    /// A world with these settings, and otherwise as a server begins.
+    fn from(settings: Settings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
+    }
+}
+
 impl World {
     /// What becomes of a key that is found to have expired at this Unix time in milliseconds: nothing is deleted while
     /// CLIENT PAUSE holds writes back, and a replica waits for its primary's word.

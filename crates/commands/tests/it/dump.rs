@@ -12,11 +12,7 @@ use testkit::{
 
 /// A server under other settings.
 fn dispatcher(settings: Settings) -> Dispatcher {
-    let world = World {
-        settings,
-        ..World::default()
-    };
-    Dispatcher::new(world, &commands::all(), &engine::commands())
+    Dispatcher::new(World::from(settings), &commands::all(), &engine::commands())
 }
 
 /// Dumps a key and restores the payload under another one.

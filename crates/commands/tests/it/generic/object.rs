@@ -56,11 +56,7 @@ fn frequency_under_lfu() {
         access,
         ..Settings::default()
     };
-    let world = World {
-        settings,
-        ..World::default()
-    };
-    let mut server = Dispatcher::new(world, &commands::all(), &engine::commands());
+    let mut server = Dispatcher::new(World::from(settings), &commands::all(), &engine::commands());
     check_with(
         &mut server,
         "
