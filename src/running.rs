@@ -240,7 +240,7 @@ impl Server {
         settings::update_world(&mut world, &config);
         let (replication, followers) = Replication::new(&config);
         world.role = replication.first_role();
-        world.loading = true;
+        world.loading = persistence::is_loaded_at_start(&config);
         let now_s = clock.now().unix_us.div_euclid(1_000_000);
         let (persistence, jobs) = Persistence::new(&config, now_s);
         let (shutdown, shutdowns) = Shutdown::new();

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-use config::directive;
+use config::{Config, directive};
 use engine::Engine;
 use engine::loading::{
     Expired, LoadError, LoadObserver, LoadProgress, LoadTerms, Loaded, Pace, Present, load,
@@ -53,6 +53,11 @@ pub(crate) fn load_at_start(shared: &Shared) -> Result<bool, String> {
         engine.change_world(|world| world.loading = false);
     }
     Ok(goes_on)
+}
+
+/// Whether clients have to wait for [`load_at_start`]: not where there is nothing to load and nothing to be written yet.
+pub(crate) fn is_loaded_at_start(config: &Config) -> bool {
+    config.read(directive::APPENDONLY) || rdb_path(config).exists()
 }
 
 fn load_file_at_start(server: &Server, engine: &Engine) -> Result<bool, String> {

@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 pub use self::aof::Aof;
 pub use self::check::check_file;
 pub(crate) use self::load::FileError;
-pub(crate) use self::load::load_at_start;
+pub(crate) use self::load::{is_loaded_at_start, load_at_start};
 use self::reload::begin_loading;
 pub(crate) use self::reload::{Reload, reload};
 pub(crate) use self::save::{SaveError, begin_in_background, save_at_end, save_now};

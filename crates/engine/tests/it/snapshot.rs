@@ -266,7 +266,7 @@ fn replacing_and_removing_does_not_show() {
 #[test]
 fn flushing_and_exchanging_databases_does_not_show() {
     for commands in [
-        ["FLUSHALL", "SET a 1", "3: SET b 1"],
+        ["FLUSHDB", "3: FLUSHDB", "3: SET b 1"],
         ["SWAPDB 0 3", "FLUSHDB", "3: DEL bighash"],
         ["3: FLUSHDB", "SWAPDB 3 0", "3: HSET bighash field:1 x"],
         ["HSET bighash field:1 x", "FLUSHDB", "SWAPDB 0 3"],
@@ -293,7 +293,7 @@ fn a_value_that_is_half_delivered_may_move_and_go() {
         "MOVE big 4",
         "DEL big",
         "SET big x",
-        "FLUSHALL",
+        "FLUSHDB",
         "SWAPDB 0 4",
         "COPY big copied",
     ] {
