@@ -17,7 +17,7 @@ use crate::stats::Stats;
 use crate::world::World;
 use bytes::Bytes;
 use commands::DataCommand;
-use event_listener::{Event, EventListener};
+use event_listener::{Event, EventListener, Listener};
 use log::{Framing, Log, Unit};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashSet;
@@ -202,7 +202,7 @@ impl Engine {
             }
             let changed = self.world_changes();
             drop(held);
-            store::sync::wait(changed);
+            changed.wait();
         }
     }
 

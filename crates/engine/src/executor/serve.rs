@@ -190,7 +190,10 @@ impl Local {
                 continue;
             };
             let entry = held.of_key(key).db(db).get(engine.seed.hash(key), key);
-            let kind = entry.map(store::kind_of);
+            // One whose time is over wakes nobody, and stays for a lookup to delete it, as in Redis.
+            let kind = entry
+                .filter(|entry| !store::is_expired(entry, now.ms()))
+                .map(store::kind_of);
             if !held.covers(&waiter.shards)
                 || (kind != Some(waiter.on.kind) && !waiter.on.on_deletion)
                 || !waiter.claim(State::Serving)
