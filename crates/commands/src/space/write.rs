@@ -3,7 +3,7 @@
 use super::guard::Slot;
 use super::read::{ReadSpace, text, typed};
 use super::string::StringSlot;
-use super::{Lookup, Space, Value, discard};
+use super::{Lookup, OnExpired, Space, Value, discard};
 use crate::effects::{Effects, EventClass};
 use crate::error::CommandError;
 use store::{Entry, Item, Object, object_of};
@@ -52,6 +52,12 @@ impl<'a> WriteSpace<'a> {
     #[must_use]
     pub fn past(&self) -> i64 {
         self.0.field_now()
+    }
+
+    /// Whether the call is the primary's or a file's, which is carried out as it stands (mustObeyClient, Redis 7.2).
+    #[must_use]
+    pub fn is_obeyed(&self) -> bool {
+        self.0.on_expired == OnExpired::Ignore
     }
 
     /// The effects of the call.

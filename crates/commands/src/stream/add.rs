@@ -28,7 +28,7 @@ fn xadd(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandErro
     let key = args.key()?;
     let words = args.rest();
     let entries_max = ctx.call.settings.tuning.stream_node_max_entries;
-    let options = Options::parse(words, Command::Xadd, entries_max)?;
+    let options = Options::parse(words, Command::Xadd, Origin::of(ctx), entries_max)?;
     let (id_at, wish) = options
         .id
         .ok_or_else(|| CommandError::Arity("xadd".into()))?;
@@ -107,7 +107,7 @@ fn xtrim(ctx: &mut WriteCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandErr
     let key = args.key()?;
     let words = args.rest();
     let entries_max = ctx.call.settings.tuning.stream_node_max_entries;
-    let options = Options::parse(words, Command::Xtrim, entries_max)?;
+    let options = Options::parse(words, Command::Xtrim, Origin::of(ctx), entries_max)?;
     let trim = options.trim.ok_or(StreamError::NoStrategy)?;
     let Some(mut guard) = ctx.space.entry::<Stream>(key)?.existing() else {
         return Ok(Reply::Integer(0));
@@ -135,6 +135,24 @@ enum Command {
     Xtrim,
 }
 
+/// Whose words they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Client,
+    /// The primary's log or a file.
+    Log,
+}
+
+impl Origin {
+    fn of(ctx: &WriteCtx<'_>) -> Self {
+        if ctx.space.is_obeyed() {
+            Self::Log
+        } else {
+            Self::Client
+        }
+    }
+}
+
 /// What XADD and XTRIM are told before the fields.
 #[derive(Clone, Copy, Debug)]
 struct Options {
@@ -159,6 +177,7 @@ impl Options {
     fn parse(
         words: &[&[u8]],
         command: Command,
+        origin: Origin,
         node_entries_max: usize,
     ) -> Result<Self, CommandError> {
         let mut id = None;
@@ -204,6 +223,8 @@ impl Options {
             }
             at += 1;
         }
+        // Beside what an approximate trim came to, its limit still stands in the log.
+        let limit = limit.filter(|_| origin == Origin::Client);
         let trim = Trim::check(trim, limit, command, node_entries_max)?;
         Ok(Self {
             id,
