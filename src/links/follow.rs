@@ -339,8 +339,9 @@ impl Link {
         let config = self.shared.server.config.read();
         let text = |key: Key<OptionalText>| config.read(key).map(<[u8]>::to_vec);
         let announced = config.read(directive::REPLICA_ANNOUNCE_PORT);
-        let own = if config.read(directive::TLS_REPLICATION) {
-            config.read(directive::TLS_PORT)
+        let tls_port = config.read(directive::TLS_PORT);
+        let own = if config.read(directive::TLS_REPLICATION) && tls_port > 0 {
+            tls_port
         } else {
             config.read(directive::PORT)
         };
