@@ -66,7 +66,7 @@ fn the_largest_clients_are_closed_when_all_hold_too_much() {
     };
     set(&mut control, "10mb");
     assert_eq!(server.server().counters.evicted.load(Relaxed), 0);
-    set(&mut control, "1300000");
+    set(&mut control, "1100000");
     assert_eq!(server.server().counters.evicted.load(Relaxed), 1);
     assert!(
         clients.pop().unwrap().rest().is_empty(),
