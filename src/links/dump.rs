@@ -4,23 +4,19 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use config::choices::MaxmemoryPolicy;
-use config::directive;
 use engine::snapshot::{Busy, Snapshot, SnapshotError, SnapshotObserver};
 use log::Reader;
-use persist::{Checksums, Compression, FileInfo, RdbVersion, RdbWriter};
+use persist::RdbVersion;
 use replication::Place;
 
 use crate::net::Shared;
-use crate::persistence;
+use crate::persistence::{self, StreamForm, write_stream};
 use crate::server::Stage;
 
 /// A cut that is to be written.
 pub(super) struct Dump {
     snapshot: Snapshot,
-    version: RdbVersion,
-    place: Option<Place>,
-    stream_db: i64,
+    form: StreamForm,
 }
 
 /// How long it is until another look at whether the snapshot under way has ended.
@@ -57,12 +53,12 @@ impl Dump {
                 "fields of hashes have deadlines, which a replica does not know: it must be a Cuirass or Valkey 9",
             ));
         }
-        let dump = Self {
+        let form = StreamForm {
             version: needed.min(readable),
-            place: places.first().map(|(place, _)| *place),
-            snapshot,
-            stream_db,
+            place: places.first().map(|(place, _)| (*place, stream_db)),
+            aof_base: false,
         };
+        let dump = Self { snapshot, form };
         Ok((dump, places))
     }
 
@@ -71,63 +67,20 @@ impl Dump {
     /// # Errors
     /// Those of `out`; and the snapshot may be aborted.
     pub(super) fn write<W: io::Write>(self, shared: &Shared, out: W) -> io::Result<W> {
-        let server = &shared.server;
-        let (compression, checksums, is_access_kept) = {
-            let config = server.config.read();
-            let compression = if config.read(directive::RDBCOMPRESSION) {
-                Compression::Lzf
-            } else {
-                Compression::None
-            };
-            let checksums = if config.read(directive::RDBCHECKSUM) {
-                Checksums::Verify
-            } else {
-                Checksums::Ignore
-            };
-            let policy = config.read(directive::MAXMEMORY_POLICY);
-            (
-                compression,
-                checksums,
-                policy != MaxmemoryPolicy::NoEviction,
-            )
-        };
-        let id = self.place.map(|place| place.id.to_string());
-        let info = FileInfo {
-            redis_version: config::REDIS_VERSION,
-            created: self.snapshot.now().unix_us.div_euclid(1_000_000),
-            used_memory: alloc::used_memory() as u64,
-            replication: self
-                .place
-                .zip(id.as_deref())
-                .map(|(place, id)| persist::Replication {
-                    stream_db: self.stream_db,
-                    id,
-                    offset: i64::try_from(place.offset).unwrap_or(i64::MAX),
-                }),
-            aof_base: false,
-        };
-        let begun =
-            RdbWriter::new(out, self.version, compression, checksums).and_then(|mut rdb| {
-                rdb.info(&info)?;
-                Ok(rdb)
-            });
-        let mut rdb = match begun {
-            Ok(rdb) => rdb,
-            Err(error) => {
-                self.snapshot.give_up(&shared.engine);
-                return Err(error);
-            }
-        };
-        let access = is_access_kept.then(|| shared.engine.world().settings.access);
+        let config = shared.server.config.read().clone();
         let mut observer = Observer { shared, keys: 0 };
-        let ran = self
-            .snapshot
-            .run(&shared.engine, &mut rdb, access, &mut observer);
-        ran.map_err(|error| match error {
+        let written = write_stream(
+            &shared.engine,
+            &config,
+            self.snapshot,
+            out,
+            self.form,
+            &mut observer,
+        );
+        written.map_err(|error| match error {
             SnapshotError::Io(error) => error,
             error @ SnapshotError::Aborted => io::Error::other(error.to_string()),
-        })?;
-        rdb.finish()
+        })
     }
 }
 

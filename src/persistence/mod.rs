@@ -6,6 +6,7 @@ mod load;
 mod reload;
 mod save;
 mod schedule;
+mod stream;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -24,6 +25,7 @@ use self::reload::begin_loading;
 pub(crate) use self::reload::{Reload, reload};
 pub(crate) use self::save::{SaveError, begin_in_background, save_at_end, save_now};
 pub(crate) use self::schedule::look_at_save_points;
+pub(crate) use self::stream::{StreamForm, write_stream};
 use crate::net::Shared;
 
 /// What became of loading and saving, for INFO and for the decisions that depend on it; and the thread that does both.

@@ -8,14 +8,12 @@ use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use config::choices::MaxmemoryPolicy;
 use config::{Config, directive};
 use engine::snapshot::{Busy, Snapshot, SnapshotError, SnapshotObserver};
 use engine::{Engine, Holding};
-use persist::{Checksums, Compression, FileInfo, RdbWriter};
-use store::AccessPolicy;
 use tracing::{info, warn};
 
+use super::stream::{StreamForm, write_stream};
 use super::{delay, rdb_path};
 use crate::net::Shared;
 use crate::process::words;
@@ -217,70 +215,20 @@ pub(super) fn write_snapshot<W: Write>(
     kind: StreamKind,
 ) -> Result<W, SnapshotError> {
     let server = &shared.server;
-    let begun = begin_stream(server, config, &snapshot, out, kind);
-    let mut rdb = match begun {
-        Ok(rdb) => rdb,
-        Err(error) => {
-            snapshot.give_up(&shared.engine);
-            return Err(SnapshotError::Io(error));
-        }
+    let form = StreamForm {
+        version: snapshot.version(),
+        place: server
+            .replication
+            .cut()
+            .filter(|_| kind == StreamKind::File),
+        aof_base: kind == StreamKind::AofBase,
     };
     let mut observer = Observer {
         server,
         engine: &shared.engine,
         keys: 0,
     };
-    let access = access(config, shared.engine.world().settings.access);
-    snapshot.run(&shared.engine, &mut rdb, access, &mut observer)?;
-    rdb.finish().map_err(SnapshotError::Io)
-}
-
-fn begin_stream<W: Write>(
-    server: &Server,
-    config: &Config,
-    snapshot: &Snapshot,
-    out: W,
-    kind: StreamKind,
-) -> io::Result<RdbWriter<W>> {
-    let compression = if config.read(directive::RDBCOMPRESSION) {
-        Compression::Lzf
-    } else {
-        Compression::None
-    };
-    let checksums = if config.read(directive::RDBCHECKSUM) {
-        Checksums::Verify
-    } else {
-        Checksums::Ignore
-    };
-    let mut rdb = RdbWriter::new(out, snapshot.version(), compression, checksums)?;
-    let cut = server.replication.cut();
-    let id = cut.map(|(place, _)| place.id.to_string());
-    rdb.info(&FileInfo {
-        redis_version: config::REDIS_VERSION,
-        created: snapshot.now().unix_us.div_euclid(1_000_000),
-        used_memory: alloc::used_memory() as u64,
-        replication: cut
-            .filter(|_| kind == StreamKind::File)
-            .zip(id.as_deref())
-            .map(|((place, stream_db), id)| persist::Replication {
-                stream_db,
-                id,
-                offset: i64::try_from(place.offset).unwrap_or(i64::MAX),
-            }),
-        aof_base: kind == StreamKind::AofBase,
-    })?;
-    Ok(rdb)
-}
-
-/// What of the use of keys is written: what the policy of eviction looks at (rdbSaveKeyValuePair, Redis 7.2).
-fn access(config: &Config, policy: AccessPolicy) -> Option<AccessPolicy> {
-    match config.read(directive::MAXMEMORY_POLICY) {
-        MaxmemoryPolicy::AllkeysLru
-        | MaxmemoryPolicy::VolatileLru
-        | MaxmemoryPolicy::AllkeysLfu
-        | MaxmemoryPolicy::VolatileLfu => Some(policy),
-        _ => None,
-    }
+    write_stream(&shared.engine, config, snapshot, out, form, &mut observer)
 }
 
 /// Puts a file that was written in the place of the old one, so that it is there after a crash.
