@@ -6,7 +6,8 @@
 
 mod live;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use cuirass::Kind;
 use live::{Key, Live, request};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -85,21 +86,30 @@ fn follow(replica: &mut Client, port: &str) {
     }
 }
 
+fn group<'c>(
+    criterion: &'c mut Criterion,
+    name: &str,
+    elements: usize,
+) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = criterion.benchmark_group(format!("replication/{name}"));
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_secs(2));
+    group.throughput(Throughput::Elements(elements as u64));
+    group
+}
+
 fn replication(criterion: &mut Criterion) {
     let (primary, replica) = (Live::start(Key::P256), Live::start(Key::P256));
     let (mut writer, mut follower) = (Client::of(&primary), Client::of(&replica));
     follower.call(&["CONFIG", "SET", "tls-ca-cert-file", &primary.authority()]);
     writer.call(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
     fill(&mut writer);
-    let mut group = criterion.benchmark_group("replication/full-sync-50k");
-    group
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_secs(2));
-    group.throughput(Throughput::Elements(KEYS as u64));
+    let mut benches = group(criterion, "full-sync-50k", KEYS);
     for (name, kind) in LINKS {
         let port = link(&mut follower, &primary, kind);
-        group.bench_function(name, |bencher| {
+        benches.bench_function(name, |bencher| {
             bencher.iter_custom(|times| {
                 (0..times)
                     .map(|_| {
@@ -113,18 +123,13 @@ fn replication(criterion: &mut Criterion) {
             });
         });
     }
-    group.finish();
-    let mut group = criterion.benchmark_group("replication/steady-1000-sets");
-    group
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_secs(2));
-    group.throughput(Throughput::Elements(BATCH as u64));
+    benches.finish();
+    let mut benches = group(criterion, "steady-1000-sets", BATCH);
     let batch = sets(BATCH);
     for (name, kind) in LINKS {
         let port = link(&mut follower, &primary, kind);
         follow(&mut follower, &port);
-        group.bench_function(name, |bencher| {
+        benches.bench_function(name, |bencher| {
             bencher.iter(|| {
                 writer.send(&batch);
                 (0..BATCH).for_each(|_| assert_eq!(writer.reply(), "+OK\r\n"));
@@ -133,7 +138,7 @@ fn replication(criterion: &mut Criterion) {
         });
         follower.call(&["REPLICAOF", "NO", "ONE"]);
     }
-    group.finish();
+    benches.finish();
 }
 
 /// Chooses the kind of link, and says to which port of the primary it goes.

@@ -349,6 +349,12 @@ impl Server {
         self.clock.now().unix_us.div_euclid(1_000_000)
     }
 
+    /// `repl-backlog-size`, in bytes.
+    #[must_use]
+    pub fn backlog_size(&self) -> u64 {
+        self.config.read().read(directive::REPL_BACKLOG_SIZE)
+    }
+
     /// The password of the default user, if it has one.
     #[must_use]
     pub fn password(&self) -> Option<Vec<u8>> {

@@ -205,11 +205,7 @@ impl Desk {
 /// Takes the cut: every replica's place, and what is to be written.
 fn cut(shared: &Shared, applicants: &[Applicant]) -> io::Result<(Dump, Vec<(Place, Reader)>)> {
     let (engine, replication) = (&shared.engine, &shared.server.replication);
-    let size = shared
-        .server
-        .config
-        .read()
-        .read(directive::REPL_BACKLOG_SIZE);
+    let size = shared.server.backlog_size();
     engine.change_world(|world: &mut World| replication.open_backlog(engine, world, size));
     let versions = applicants.iter().map(|applicant| applicant.version());
     let version = versions.min().unwrap_or_default();

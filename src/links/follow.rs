@@ -156,14 +156,6 @@ impl Link {
         self.shared.server.clock.now().ms()
     }
 
-    fn backlog(&self) -> u64 {
-        self.shared
-            .server
-            .config
-            .read()
-            .read(directive::REPL_BACKLOG_SIZE)
-    }
-
     /// The link has broken, or was not made. Whether it was up.
     async fn lost(&mut self, target: &Target, error: &LinkError) -> bool {
         let now_ms = self.now_ms();
@@ -233,8 +225,11 @@ impl Link {
         match answer {
             Answer::Continue(id) => {
                 info!("Successful partial resynchronization with master.");
-                let (shared, epoch, backlog) =
-                    (Arc::clone(&self.shared), target.epoch, self.backlog());
+                let (shared, epoch, backlog) = (
+                    Arc::clone(&self.shared),
+                    target.epoch,
+                    self.shared.server.backlog_size(),
+                );
                 let (engine, replication) = (&shared.engine, &shared.server.replication);
                 let mut follows = false;
                 change_world(&shared, |world| {

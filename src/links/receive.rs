@@ -484,7 +484,7 @@ impl Job {
         }
         let mut follows = false;
         let place = self.place();
-        let backlog = self.backlog();
+        let backlog = self.shared.server.backlog_size();
         engine.change_world(|world| {
             world.loading = false;
             follows = self
@@ -527,7 +527,7 @@ impl Job {
         }
         self.shared.server.persistence.aof.turn_off(engine);
         info!("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
-        let backlog = self.backlog();
+        let backlog = self.shared.server.backlog_size();
         let mut held = loop {
             // A snapshot of what goes is of no use to anybody (killRDBChild, Redis 7.2).
             let held = engine.take_everything();
@@ -572,14 +572,6 @@ impl Job {
                 offset: 0,
             },
         }
-    }
-
-    fn backlog(&self) -> u64 {
-        self.shared
-            .server
-            .config
-            .read()
-            .read(directive::REPL_BACKLOG_SIZE)
     }
 }
 

@@ -27,11 +27,7 @@ impl Supervisor {
     pub(super) async fn run(&mut self, shared: &Arc<Shared>) {
         let now_ms = shared.server.clock.now().ms();
         shared.engine.acks.ask_if_wanted(&shared.engine);
-        let size = shared
-            .server
-            .config
-            .read()
-            .read(directive::REPL_BACKLOG_SIZE);
+        let size = shared.server.backlog_size();
         if self.backlog != size {
             self.backlog = size;
             shared
@@ -93,7 +89,7 @@ async fn fail_over(shared: &Shared, now_ms: i64) {
     if !server.replication.is_failover_due(engine, now_ms) {
         return;
     }
-    let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    let backlog = server.backlog_size();
     let mut primary = None;
     change_world(shared, |world| {
         primary = server

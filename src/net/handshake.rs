@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use engine::clients::Peer;
 use parking_lot::Mutex;
 use tls::{Kind, PeerIdentity, Side};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -298,7 +298,7 @@ async fn shake_hands(newcomer: Newcomer, gate: Arc<Gate>, shared: &Arc<Shared>) 
     }
     let first = first.get(..count).unwrap_or_default();
     if is_welcome_plaintext(first, shared) {
-        return serve_plaintext(stream, peer, is_local, shared).await;
+        return hand_over(stream, peer, is_local, shared, plain_socket).await;
     }
     if let Some(answer) = answer_to_plaintext(first, &peer, shared) {
         shared.server.handshakes.failed.fetch_add(1, Relaxed);
@@ -327,7 +327,7 @@ async fn shake_hands(newcomer: Newcomer, gate: Arc<Gate>, shared: &Arc<Shared>) 
         handshakes.resumed.fetch_add(1, Relaxed);
     }
     peer.tls = negotiated.map(|agreed| format!("{}:{}", agreed.version, agreed.cipher));
-    hand_over(stream, peer, is_local, shared).await
+    hand_over(stream, peer, is_local, shared, tls_socket).await
 }
 
 /// Whether these are the first bytes of a client in plaintext that the TLS port takes (`transit-encryption-mode preferred`).
@@ -337,49 +337,32 @@ fn is_welcome_plaintext(first: &[u8], shared: &Shared) -> bool {
         && matches!(tls::sniff(first), Kind::PlainResp | Kind::Incomplete)
 }
 
-/// Gives a client that speaks plaintext to a worker, or tells it why not.
-async fn serve_plaintext(
-    mut stream: TcpStream,
+/// Gives an established stream to a worker as what `into_socket` makes of it, or tells the client through it why not.
+async fn hand_over<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
     peer: Peer,
     is_local: bool,
     shared: &Shared,
+    into_socket: impl FnOnce(S) -> io::Result<Socket>,
 ) -> io::Result<()> {
     if let Err(refusal) = shared.admit(is_local) {
         see_off(&mut stream, refusal.text()).await;
         return Ok(());
     }
-    let socket = stream.into_std().inspect_err(|_| {
+    let socket = into_socket(stream).inspect_err(|_| {
         shared.server.connected.fetch_sub(1, Relaxed);
     })?;
-    let session = shared.session(peer);
-    shared.place(Parked::new(Socket::Tcp(socket), session));
+    shared.place(Parked::new(socket, shared.session(peer)));
     Ok(())
 }
 
-/// Gives an established stream to a worker, or tells the client inside TLS why not.
-async fn hand_over(
-    mut stream: TlsStream<TcpStream>,
-    peer: Peer,
-    is_local: bool,
-    shared: &Shared,
-) -> io::Result<()> {
-    if let Err(refusal) = shared.admit(is_local) {
-        see_off(&mut stream, refusal.text()).await;
-        return Ok(());
-    }
-    let session = shared.session(peer);
+fn plain_socket(stream: TcpStream) -> io::Result<Socket> {
+    Ok(Socket::Tcp(stream.into_std()?))
+}
+
+fn tls_socket(stream: TlsStream<TcpStream>) -> io::Result<Socket> {
     let (stream, tls) = stream.into_inner();
-    match stream.into_std() {
-        Ok(socket) => {
-            shared.place(Parked::new(Socket::Tls(socket, Box::new(tls)), session));
-            Ok(())
-        }
-        Err(error) => {
-            shared.engine.clients.remove(session.client.id);
-            shared.server.connected.fetch_sub(1, Relaxed);
-            Err(error)
-        }
-    }
+    Ok(Socket::Tls(stream.into_std()?, Box::new(tls)))
 }
 
 /// What a peer that speaks no TLS is told; `None` for one that may. The log says so once.
@@ -410,7 +393,7 @@ const TLS_RECORD: u8 = 22;
 /// reset that overtakes the answer.
 pub(crate) async fn see_off<S>(stream: &mut S, answer: &[u8])
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     let farewell = async {
         stream.write_all(answer).await?;

@@ -92,7 +92,7 @@ fn resume(server: &Server, engine: &Engine, place: WrittenPlace) {
     let (Some(id), Some(offset), Some(db)) = (place.id, place.offset, place.db) else {
         return;
     };
-    let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    let backlog = server.backlog_size();
     let (mut deletions, place) = (place.deletions, Place { id, offset });
     engine.change_world(|world| {
         let replication = &server.replication;

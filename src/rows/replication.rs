@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use config::composite::Primary;
-use config::directive;
 use engine::clients::flag;
 use engine::{EngineCommand, Flow, Handler, Holding, HostRequest, SessionCtx};
 use replication::{ConfError, Notice};
@@ -86,7 +85,7 @@ fn follow(held: &mut Holding<'_>, primary: &Primary, who: &str) -> Result<Reply,
         );
         return Ok(Reply::Simple("OK Already connected to specified master"));
     }
-    let backlog = server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    let backlog = server.backlog_size();
     held.change_world(|world| server.replication.follow(engine, world, primary, backlog));
     server.show_primary(Some(primary));
     warn!("REPLICAOF {name}:{port} enabled (user request from '{who}')");

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::eviction::{Headroom, Relief};
 use crate::registry::Row;
 use crate::session::Session;
+use crate::transaction::Transaction;
 use crate::world::{PauseScope, Role, World};
 use commands::{CommandError, Flags};
 use resp::Proto;
@@ -161,11 +162,22 @@ fn writes(admission: &Admission<'_>) -> bool {
 
 /// Whether the call, or one of the transaction that it runs, has one of these flags.
 fn has_flags(admission: &Admission<'_>, flags: Flags) -> bool {
+    admission.row.flags.intersects(flags)
+        || run_by(admission).is_some_and(|transaction| transaction.flags.intersects(flags))
+}
+
+/// Whether the call, or one of the transaction that it runs, lacks this flag.
+fn lacks(admission: &Admission<'_>, flag: Flags) -> bool {
+    let Admission { row, .. } = admission;
+    !row.flags.contains(flag)
+        || run_by(admission).is_some_and(|transaction| transaction.lacking.contains(flag))
+}
+
+/// The transaction that the call runs.
+fn run_by<'a>(admission: &Admission<'a>) -> Option<&'a Transaction> {
     let Admission { row, session, .. } = admission;
     let runs = row.flags.contains(Flags::RUNS_TRANSACTION);
-    let queued = session.transaction.as_ref().filter(|_| runs);
-    row.flags.intersects(flags)
-        || queued.is_some_and(|transaction| transaction.flags.intersects(flags))
+    session.transaction.as_deref().filter(|_| runs)
 }
 
 fn enough_replicas(admission: &Admission<'_>) -> Option<Verdict> {
@@ -182,23 +194,15 @@ fn read_only(admission: &Admission<'_>) -> Option<Verdict> {
 
 /// While the primary is out of reach, only what does not look at the data may run if `replica-serve-stale-data` is off.
 fn stale(admission: &Admission<'_>) -> Option<Verdict> {
-    let Admission {
-        world,
-        row,
-        session,
-        ..
-    } = admission;
+    let world = admission.world;
     let Role::Replica {
         is_linked: false, ..
     } = world.role
     else {
         return None;
     };
-    let runs = row.flags.contains(Flags::RUNS_TRANSACTION);
-    let transaction = session.transaction.as_ref().filter(|_| runs);
-    let denied = !row.flags.contains(Flags::STALE)
-        || transaction.is_some_and(|transaction| transaction.lacking.contains(Flags::STALE));
-    (!world.serves_stale_data && denied).then_some(Verdict::Refuse(CommandError::PrimaryDown))
+    let denied = !world.serves_stale_data && lacks(admission, Flags::STALE);
+    denied.then_some(Verdict::Refuse(CommandError::PrimaryDown))
 }
 
 /// A replica's own connection gets the log, not replies about keys.
@@ -221,24 +225,9 @@ fn subscriber(admission: &Admission<'_>) -> Option<Verdict> {
 
 /// While the dataset is read only what does not need it may run. EXEC needs it when one of its commands does.
 fn loading(admission: &Admission<'_>) -> Option<Verdict> {
-    let Admission {
-        world,
-        row,
-        session,
-        ..
-    } = admission;
-    if world.async_loading && row.flags.contains(Flags::NO_ASYNC_LOADING) {
-        return Some(Verdict::Refuse(CommandError::Loading));
-    }
-    if !world.loading {
-        return None;
-    }
-    let transaction_needs = row.flags.contains(Flags::RUNS_TRANSACTION)
-        && session
-            .transaction
-            .as_ref()
-            .is_some_and(|transaction| transaction.lacking.contains(Flags::LOADING));
-    let needs = !row.flags.contains(Flags::LOADING) || transaction_needs;
+    let Admission { world, row, .. } = admission;
+    let needs = world.async_loading && row.flags.contains(Flags::NO_ASYNC_LOADING)
+        || world.loading && lacks(admission, Flags::LOADING);
     needs.then_some(Verdict::Refuse(CommandError::Loading))
 }
 

@@ -13,7 +13,7 @@
 use crate::acks::Wanted;
 use crate::clients::Client;
 use crate::locks::ShardSet;
-use crate::session::ReplyMode;
+use crate::session::{ReplyMode, Session};
 use crate::tracking::Tracking;
 use bytes::Bytes;
 use commands::BlockOn;
@@ -56,6 +56,18 @@ pub(crate) struct Speaker {
     pub(crate) no_touch: bool,
     pub(crate) reply: ReplyMode,
     pub(crate) tracking: Tracking,
+}
+
+impl Speaker {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            db: session.db,
+            proto: session.proto,
+            no_touch: session.no_touch,
+            reply: session.reply,
+            tracking: session.tracking,
+        }
+    }
 }
 
 /// Whether a waiter can still be served.

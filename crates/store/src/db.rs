@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cut::PreImages;
 use crate::encoding::Kind;
-use crate::expiry::ExpiryIndex;
+use crate::expiry::{ExpiryIndex, recount};
 use crate::hash::Hash;
 use crate::object::Object;
 use crate::random::Random;
@@ -630,17 +630,10 @@ impl Db {
         }
     }
 
-    /// Keeps count and index of the volatile keys when a deadline changes. A later deadline needs no record: the old one
-    /// comes due first and is armed anew then.
+    /// Keeps count and index of the volatile keys when a deadline changes.
     fn note_expiry(&mut self, hash: u64, before: Option<i64>, after: Option<i64>, now_ms: i64) {
-        match (before, after) {
-            (None, None) => {}
-            (Some(_), None) => self.volatile -= 1,
-            (Some(before), Some(after)) if after >= before => {}
-            (before, Some(after)) => {
-                self.volatile += usize::from(before.is_none());
-                self.expiry.arm(Fingerprint::of(hash), after, now_ms);
-            }
+        if let Some(deadline) = recount(&mut self.volatile, before, after) {
+            self.expiry.arm(Fingerprint::of(hash), deadline, now_ms);
         }
     }
 }

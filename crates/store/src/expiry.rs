@@ -22,6 +22,28 @@ pub struct ExpiryIndex {
     sweep: Sweep,
 }
 
+/// Counts a change of an element's deadline among so many volatile ones; the deadline that wants a record, if one does. A later
+/// deadline needs none: the old one comes due first and is armed anew then.
+#[inline]
+pub(crate) fn recount(
+    volatile: &mut usize,
+    before: Option<i64>,
+    after: Option<i64>,
+) -> Option<i64> {
+    match (before, after) {
+        (None, None) => None,
+        (Some(_), None) => {
+            *volatile -= 1;
+            None
+        }
+        (Some(before), Some(after)) if after >= before => None,
+        (before, Some(after)) => {
+            *volatile += usize::from(before.is_none());
+            Some(after)
+        }
+    }
+}
+
 /// The tick that a sweep has taken up, and its records that are still to be checked; they are in no other place.
 #[derive(Clone, Debug, Default)]
 struct Sweep {

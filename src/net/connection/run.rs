@@ -93,10 +93,8 @@ impl<'d> Group<'d> {
     }
 
     /// The second word of each call, which is the key of nearly every command that has one.
-    fn keys(&self) -> SmallVec<[&'d [u8]; PREFETCH_MAX]> {
-        self.calls()
-            .filter_map(|(_, words)| words.get(1).copied())
-            .collect()
+    fn keys(&self) -> impl Iterator<Item = &'d [u8]> {
+        self.calls().filter_map(|(_, words)| words.get(1).copied())
     }
 }
 
@@ -168,7 +166,7 @@ impl State {
             let mut group = Group::default();
             let end = self.look_ahead(data, run.at, bulk_max, &mut group);
             if group.calls.len() > 1 {
-                executor.prefetch(self.session.db, &group.keys());
+                executor.prefetch(self.session.db, group.keys());
             }
             let stopped = group
                 .calls()

@@ -30,7 +30,7 @@ pub(super) fn replication(report: &mut Report, view: &View<'_>) {
     report.field("master_repl_offset", extent.end);
     report.field("second_repl_offset", first_other);
     report.field("repl_backlog_active", u8::from(extent.has_backlog));
-    let size = view.server.config.read().read(directive::REPL_BACKLOG_SIZE);
+    let size = view.server.backlog_size();
     report.field("repl_backlog_size", size);
     let (first, length) = if extent.has_backlog {
         (extent.start + 1, extent.end - extent.start)

@@ -1,6 +1,6 @@
 //! INFO persistence, stats and debug.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use engine::pubsub::Topic;
 use engine::snapshot::SnapshotProgress;
@@ -53,27 +53,30 @@ fn saving(report: &mut Report, view: &View<'_>) {
     let in_progress = in_background || progress.is_some() && !rewriting;
     report.field("rdb_bgsave_in_progress", u8::from(in_progress));
     report.field("rdb_last_save_time", save.saved_s.load(Relaxed));
-    let status = if save.failed.load(Relaxed) {
-        "err"
-    } else {
-        "ok"
-    };
-    report.field("rdb_last_bgsave_status", status);
+    report.field("rdb_last_bgsave_status", status(save.failed.load(Relaxed)));
     report.field("rdb_last_bgsave_time_sec", save.seconds.load(Relaxed));
-    let current_s = if in_background {
-        view.now.unix_us.div_euclid(1_000_000) - save.started_s.load(Relaxed)
-    } else {
-        -1
-    };
+    let current_s = seconds_of(view, in_background, &save.started_s);
     report.field("rdb_current_bgsave_time_sec", current_s);
     report.field("rdb_saves", save.count.load(Relaxed));
     report.field("rdb_last_cow_size", save.handed_over.load(Relaxed));
 }
 
+fn status(failed: bool) -> &'static str {
+    if failed { "err" } else { "ok" }
+}
+
+/// How long what began then has been under way, in seconds; -1 when it is not.
+fn seconds_of(view: &View<'_>, is_under_way: bool, started_s: &AtomicI64) -> i64 {
+    if is_under_way {
+        view.now.unix_us.div_euclid(1_000_000) - started_s.load(Relaxed)
+    } else {
+        -1
+    }
+}
+
 /// What became of the append-only file and of its rewrites.
 fn append_only(report: &mut Report, view: &View<'_>) {
     let figures = &view.server.persistence.aof.figures;
-    let status = |failed: bool| if failed { "err" } else { "ok" };
     let enabled = figures.enabled.load(Relaxed);
     let rewriting = figures.rewriting.load(Relaxed);
     let scheduled = u8::from(figures.scheduled.load(Relaxed));
@@ -81,11 +84,7 @@ fn append_only(report: &mut Report, view: &View<'_>) {
     report.field("aof_rewrite_in_progress", u8::from(rewriting));
     report.field("aof_rewrite_scheduled", scheduled);
     report.field("aof_last_rewrite_time_sec", figures.seconds.load(Relaxed));
-    let current_s = if rewriting {
-        view.now.unix_us.div_euclid(1_000_000) - figures.started_s.load(Relaxed)
-    } else {
-        -1
-    };
+    let current_s = seconds_of(view, rewriting, &figures.started_s);
     report.field("aof_current_rewrite_time_sec", current_s);
     let failed = figures.rewrite_failed.load(Relaxed);
     report.field("aof_last_bgrewrite_status", status(failed));

@@ -7,6 +7,7 @@ use crate::keys::{KeyFlags, KeySpec};
 use crate::{
     Args, Arity, Categories, CommandError, DataCommand, Flags, Group, Handler, ReadCtx, Reply,
 };
+use resp::Writer;
 use store::ZSet;
 
 pub(super) const GEODIST: DataCommand = DataCommand {
@@ -57,17 +58,11 @@ pub(super) const GEOHASH: DataCommand = DataCommand {
     handler: Handler::Read(geohash),
 };
 
-fn geohash(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
-    let (key, members) = (args.key()?, args.rest());
-    let zset = ctx.space.value::<ZSet>(key)?;
-    ctx.out.array(members.len());
-    for member in members {
-        match zset.and_then(|zset| zset.score(member)) {
-            Some(score) => ctx.out.bulk(&Point::of_score(score).geohash()),
-            None => ctx.out.null(),
-        }
-    }
-    Ok(Reply::Written)
+fn geohash(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> Result<Reply, CommandError> {
+    write_places(ctx, args, |out, place| match place {
+        Some(place) => out.bulk(&place.geohash()),
+        None => out.null(),
+    })
 }
 
 pub(super) const GEOPOS: DataCommand = DataCommand {
@@ -85,15 +80,25 @@ pub(super) const GEOPOS: DataCommand = DataCommand {
     handler: Handler::Read(geopos),
 };
 
-fn geopos(ctx: &mut ReadCtx<'_>, mut args: Args<'_>) -> Result<Reply, CommandError> {
+fn geopos(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> Result<Reply, CommandError> {
+    write_places(ctx, args, |out, place| match place {
+        Some(place) => place.write(out),
+        None => out.null_array(),
+    })
+}
+
+/// Writes the place of each member that is asked for, in a form of the caller's.
+fn write_places(
+    ctx: &mut ReadCtx<'_>,
+    mut args: Args<'_>,
+    write: impl Fn(&mut Writer<'_>, Option<Point>),
+) -> Result<Reply, CommandError> {
     let (key, members) = (args.key()?, args.rest());
     let zset = ctx.space.value::<ZSet>(key)?;
     ctx.out.array(members.len());
     for member in members {
-        match zset.and_then(|zset| zset.score(member)) {
-            Some(score) => Point::of_score(score).write(&mut ctx.out),
-            None => ctx.out.null_array(),
-        }
+        let score = zset.and_then(|zset| zset.score(member));
+        write(&mut ctx.out, score.map(Point::of_score));
     }
     Ok(Reply::Written)
 }

@@ -14,7 +14,7 @@ const KEYS_MIN: usize = 256;
 
 impl Executor {
     /// Prepares lookups of `keys` in database `db`. A hint: it changes nothing, and passes over a shard that is busy.
-    pub fn prefetch(&self, db: u16, keys: &[&[u8]]) {
+    pub fn prefetch<'k>(&self, db: u16, keys: impl Iterator<Item = &'k [u8]>) {
         let Self { engine, .. } = self;
         let mut wanted: SmallVec<[(u16, u64); PREFETCH_MAX]> = SmallVec::new();
         for key in keys {

@@ -74,13 +74,7 @@ impl Local {
         let deadline_ms = on
             .timeout_ms
             .map(|timeout| now.ms().saturating_add(timeout));
-        let speaker = Speaker {
-            db: session.db,
-            proto: session.proto,
-            no_touch: session.no_touch,
-            reply: session.reply,
-            tracking: session.tracking,
-        };
+        let speaker = Speaker::of(session);
         let waiter = engine.blocked.enter(
             &session.client,
             row.id,
@@ -112,13 +106,7 @@ impl Local {
         wanted: Wanted,
         timeout_ms: Option<i64>,
     ) -> Step {
-        let speaker = Speaker {
-            db: session.db,
-            proto: session.proto,
-            no_touch: session.no_touch,
-            reply: session.reply,
-            tracking: session.tracking,
-        };
+        let speaker = Speaker::of(session);
         let on = BlockOn {
             keys: Vec::new(),
             kind: Kind::String,

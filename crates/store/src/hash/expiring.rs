@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use entry::Pair;
 
 use crate::dict::Dict;
-use crate::expiry::{ExpiryIndex, tick_of};
+use crate::expiry::{ExpiryIndex, recount, tick_of};
 use crate::hash::FieldExpiry;
 use crate::random::{Random, below};
 use crate::table::{Fingerprint, Place};
@@ -248,19 +248,12 @@ impl Expiring {
         true
     }
 
-    /// Keeps count and index when the deadline of a field changes. A later deadline needs no record: the old one comes due first and is armed
-    /// anew then.
+    /// Keeps count and index when the deadline of a field changes.
     fn note(&mut self, hash: u64, before: Option<i64>, after: Option<i64>, now_ms: i64) {
-        match (before, after) {
-            (None, None) => {}
-            (Some(_), None) => self.volatile -= 1,
-            (Some(before), Some(after)) if after >= before => {}
-            (before, Some(after)) => {
-                self.volatile += usize::from(before.is_none());
-                match &mut self.index {
-                    Index::Scan { due_ms } => *due_ms = tick_of(after, now_ms).min(*due_ms),
-                    Index::Records(index) => index.arm(Fingerprint::of(hash), after, now_ms),
-                }
+        if let Some(deadline) = recount(&mut self.volatile, before, after) {
+            match &mut self.index {
+                Index::Scan { due_ms } => *due_ms = tick_of(deadline, now_ms).min(*due_ms),
+                Index::Records(index) => index.arm(Fingerprint::of(hash), deadline, now_ms),
             }
         }
         match &mut self.index {
