@@ -161,6 +161,9 @@ fn shown_of(command: &[u8], reply: &Value) -> String {
         {
             return "small or large".to_owned();
         }
+        (b"XREAD", Value::Error(text)) if text.starts_with(b"ERR Unbalanced ") => {
+            return "unbalanced".to_owned();
+        }
         (b"OBJECT", Value::Integer(1..)) => return "some references".to_owned(),
         // EXPIRE counts from when each server runs it.
         (b"EXPIRETIME", Value::Integer(1..30_000_000_000))

@@ -299,6 +299,10 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
         "XINFO CONSUMERS",
         "times of consumers are kept otherwise since Redis 7.2",
     ),
+    (
+        "XREAD with too few IDs",
+        "the error names the command in another way since Redis 7.2",
+    ),
     ("XINFO STREAM", "it shows the shape of the tree of nodes"),
     ("XPENDING with a range", "it shows how long ago"),
     ("TTL", "passes on while the two servers run"),
@@ -324,10 +328,10 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
     ("HTTL", "Valkey's"),
 ];
 
-/// The calls of a template.
+/// The calls of a template. Now and then a call is damaged, for the sake of what is refused and in which order.
 pub(crate) fn expand(template: &str, seed: u64) -> Vec<Vec<Vec<u8>>> {
     let mut draw = Draw(seed);
-    template
+    let mut calls: Vec<Vec<Vec<u8>>> = template
         .split(" ; ")
         .map(|call| {
             let mut words = Vec::new();
@@ -345,8 +349,30 @@ pub(crate) fn expand(template: &str, seed: u64) -> Vec<Vec<Vec<u8>>> {
             }
             words
         })
-        .collect()
+        .collect();
+    if let [call] = calls.as_mut_slice()
+        && !WHOLE.iter().any(|name| template.starts_with(name))
+        && draw.below(25) == 0
+    {
+        draw.damage(call);
+    }
+    calls
 }
+
+/// Calls that are not damaged: what they would come to is up to chance.
+const WHOLE: &[&str] = &[
+    "HRANDFIELD",
+    "HSCAN",
+    "SCAN",
+    "SPOP",
+    "SRANDMEMBER",
+    "SSCAN",
+    "ZRANDMEMBER",
+    "ZSCAN",
+    "ZADD <y>",
+    "ZRANK",
+    "ZREVRANK",
+];
 
 /// Draws what is filled in (splitmix64).
 struct Draw(u64);
@@ -382,6 +408,22 @@ impl Draw {
                 }
                 None => words.push(word.into()),
             }
+        }
+    }
+
+    /// Leaves out, repeats or replaces one of the words behind the command's name.
+    fn damage(&mut self, words: &mut Vec<Vec<u8>>) {
+        let Some(behind) = words.len().checked_sub(1).filter(|behind| *behind > 0) else {
+            return;
+        };
+        let at = 1 + self.below(behind as u64) as usize;
+        match self.below(4) {
+            0 => {
+                words.remove(at);
+            }
+            1 => words.insert(at, words[at].clone()),
+            2 => words.swap(at, behind),
+            _ => words[at] = self.one_of(&["x", "", "-1", "0", "1.5"]).into(),
         }
     }
 
