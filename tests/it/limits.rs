@@ -83,6 +83,31 @@ fn the_largest_clients_are_closed_when_all_hold_too_much() {
 }
 
 #[test]
+fn a_client_is_charged_the_same_however_its_request_comes() {
+    const VALUE: usize = 131_072;
+    let server = TestServer::plain("");
+    for first in [20, 20_000, 90_000, VALUE] {
+        let mut client = server.client();
+        client.check(&["SET", "a", "b"], "+OK\r\n");
+        let mut request = format!("*2\r\n${VALUE}\r\n").into_bytes();
+        request.resize(request.len() + VALUE, b'v');
+        let all = server.engine().clients.all();
+        let shown = &all.last().unwrap().shown;
+        let has = |bytes: usize| {
+            let held = shown.qbuf.load(Relaxed) + shown.argv_mem.load(Relaxed);
+            held == bytes as u64
+        };
+        client.send(&request[..first]);
+        wait_until("the first part has come", || has(first));
+        client.send(&request[first..]);
+        // There is room for the end of the line, and no more.
+        wait_until("it is charged for the request", || {
+            has(request.len()) && shown.qbuf_free.load(Relaxed) == 2
+        });
+    }
+}
+
+#[test]
 fn what_is_watched_and_subscribed_to_counts() {
     let server = TestServer::plain("maxmemory-clients 200000");
     for word in ["WATCH", "SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"] {

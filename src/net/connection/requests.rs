@@ -74,7 +74,7 @@ impl State {
         let (consumed, stop) = self.run(&mut worker.executor, shared, data);
         let rest = data.get(consumed..).unwrap_or_default();
         if !rest.is_empty() {
-            self.input.extend_from_slice(rest);
+            self.keep(rest);
         }
         Poll::Ready(Ok(stop))
     }
@@ -105,10 +105,23 @@ impl State {
         Poll::Ready(Ok(self.run_own(worker, shared)))
     }
 
+    /// Takes the start of a request over from the worker's scratch. Of a large one the buffer is as large as the request, however
+    /// much of it has come, so that what a client is charged does not depend on that.
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.len() + self.needed > CARRY_MAX {
+            self.input = BytesMut::with_capacity(rest.len() + self.room_for(rest.len()));
+        }
+        self.input.extend_from_slice(rest);
+    }
+
+    /// How much room is made behind that many bytes of a request for what it lacks.
+    fn room_for(&self, received: usize) -> usize {
+        self.needed.min(received.max(RESERVE_MAX))
+    }
+
     /// Makes room in the connection's own buffer for what a large request lacks.
     pub(super) fn make_room(&mut self, shared: &Shared) {
-        let room = self.needed.min(self.input.len().max(RESERVE_MAX));
-        self.input.reserve(room);
+        self.input.reserve(self.room_for(self.input.len()));
         self.full_at_run = shared.server.cron_runs.load(Relaxed);
     }
 

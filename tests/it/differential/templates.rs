@@ -459,7 +459,8 @@ impl Draw {
                 .to_owned(),
             "n" => self.below(6).to_string(),
             "offset" => {
-                let far = if self.below(20) == 0 { 20_000 } else { 40 };
+                // LCS of two strings takes a step for every pair of their bytes.
+                let far = if self.below(20) == 0 { 6000 } else { 40 };
                 self.below(far).to_string()
             }
             "f" => self.quarter(),
