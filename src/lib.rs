@@ -16,6 +16,7 @@ pub mod rows;
 mod running;
 pub mod server;
 pub mod settings;
+mod shutdown;
 
 pub use net::listen::Kind;
 pub use running::{Launch, RunningServer, Signals, StartError};

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
@@ -12,7 +13,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use commands::Rng;
-use config::choices::ShutdownFlags;
 use config::{Config, ConfigError, Declaration, Reason, directive};
 use engine::{Engine, Executor, Layout, Taker, World};
 use parking_lot::{Mutex, RwLock};
@@ -20,7 +20,6 @@ use rustls::time_provider::TimeProvider;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
@@ -36,10 +35,9 @@ use crate::net::{Shared, accept, balance::Balance};
 use crate::persistence::{self, Persistence};
 use crate::process::{Supervision, words};
 use crate::replication::Replication;
-use crate::server::{
-    Garbage, REPLY_PEAKS_KEPT_MS, Server, Shutdown, ShutdownHow, ShutdownRequest, Stage,
-};
+use crate::server::{Garbage, REPLY_PEAKS_KEPT_MS, Server};
 use crate::settings::{self, Limits};
+use crate::shutdown::{self, Shutdown, ShutdownHow, Stage};
 
 /// What a server is started with.
 #[derive(Debug)]
@@ -179,9 +177,12 @@ impl RunningServer {
         *self.server.shutdown.watch().borrow() > Stage::Running
     }
 
-    /// Ends it in order and waits until it has ended.
+    /// Ends it in order, without waiting for replicas, and waits until it has ended.
     pub fn shutdown(self) {
-        self.server.ask_shutdown();
+        self.server.shutdown.ask(ShutdownHow {
+            now: true,
+            ..ShutdownHow::default()
+        });
         self.wait();
     }
 
@@ -243,7 +244,6 @@ impl Server {
         world.loading = persistence::is_loaded_at_start(&config);
         let now_s = clock.now().unix_us.div_euclid(1_000_000);
         let (persistence, jobs) = Persistence::new(&config, now_s);
-        let (shutdown, shutdowns) = Shutdown::new();
         let server = Arc::new(Self {
             started: clock.now(),
             clock,
@@ -272,7 +272,7 @@ impl Server {
             changing: Mutex::default(),
             connected: AtomicUsize::new(0),
             listen_requests,
-            shutdown,
+            shutdown: Arc::new(Shutdown::new()),
             garbage,
         });
         let lanes = lane::count_for(cores);
@@ -330,7 +330,6 @@ impl Server {
             shared: Arc::clone(&shared),
             handshakers: Arc::new(handshakers),
             requests,
-            shutdowns,
             accepting: JoinSet::new(),
             accepting_by_kind: Vec::new(),
             threads,
@@ -520,7 +519,6 @@ struct Main {
     shared: Arc<Shared>,
     handshakers: Arc<Handshakers>,
     requests: UnboundedReceiver<ListenRequest>,
-    shutdowns: UnboundedReceiver<ShutdownRequest>,
     accepting: JoinSet<()>,
     accepting_by_kind: Vec<(Kind, AbortHandle)>,
     threads: Threads,
@@ -599,7 +597,7 @@ impl Main {
 
     /// Runs until somebody asks for the end.
     async fn serve(&mut self, mut signals: Option<OsSignals>) {
-        let mut ending = None;
+        let mut ending: Option<Preparing> = None;
         let mut cron = Cron::default();
         let mut balance = Balance::default();
         let mut caller = self.caller();
@@ -614,21 +612,14 @@ impl Main {
             };
             tokio::select! {
                 biased;
-                Some(request) = self.shutdowns.recv(), if ending.is_none() => {
-                    match self.begin_end(request) {
-                        None => break,
-                        preparing => ending = preparing,
-                    }
+                () = self.shared.server.shutdown.asked(), if ending.is_none() => {
+                    ending = Some(Box::pin(shutdown::prepare(Arc::clone(&self.shared))));
                 }
                 outcome = prepared(&mut ending), if ending.is_some() => {
-                    ending = None;
-                    match outcome {
-                        Ok(()) => break,
-                        Err(()) => {
-                            self.shared.server.shutdown.go_on();
-                            warn!("Errors trying to shut down the server. Check the logs for more information.");
-                        }
+                    if outcome.is_ok() {
+                        break;
                     }
+                    ending = None;
                 }
                 () = tokio::time::sleep_until(next_run) => {
                     let hz = self.shared.server.limits.hz.load(Relaxed);
@@ -654,49 +645,9 @@ impl Main {
     /// Ends the server because a signal has asked for it, unless SHUTDOWN ABORT came first.
     fn heed_signals(&self) {
         let server = &self.shared.server;
-        if !server.cron_is_paused.load(Relaxed)
-            && let Some(how) = server.shutdown.take_signal()
-        {
-            server.shutdown.ask(how, None);
+        if !server.cron_is_paused.load(Relaxed) {
+            server.shutdown.heed_signal();
         }
-    }
-
-    /// Begins to end the server: what is to be saved first answers whether it may end. `None` when nothing is.
-    fn begin_end(&self, request: ShutdownRequest) -> Option<oneshot::Receiver<Result<(), ()>>> {
-        let server = &self.shared.server;
-        let ShutdownRequest { how, failed } = request;
-        info!("User requested shutdown...");
-        server.supervision.notify("STOPPING=1\n");
-        let is_loading = self.shared.engine.world().loading;
-        let rewriting = server.persistence.aof.figures.rewriting.load(Relaxed);
-        if self.shared.engine.snapshots.abort() {
-            let what = if rewriting {
-                "rewriting the AOF"
-            } else {
-                "saving an .rdb"
-            };
-            warn!("There is a child {what}. Killing it!");
-        }
-        let saves = match how.save {
-            _ if is_loading => false,
-            Some(save) => save,
-            None => server.persistence.has_save_points(),
-        };
-        if !saves {
-            return None;
-        }
-        let (answer, prepared) = oneshot::channel();
-        server.persistence.submit(move |shared| {
-            let outcome = persistence::save_at_end(shared, how.force);
-            if outcome.is_err()
-                && let Some(failed) = failed
-            {
-                // Whoever asked may have gone.
-                let _ = failed.send(());
-            }
-            let _ = answer.send(outcome);
-        });
-        Some(prepared)
     }
 
     /// The main thread's own caller of the engine: active expiry, and eviction that no call has time for.
@@ -707,16 +658,12 @@ impl Main {
     }
 
     fn act_on(&self, caught: Caught) {
-        let is_loading = self.shared.server.persistence.load.is_loading();
-        match caught {
-            Caught::Term | Caught::Int if is_loading => {
-                warn!("Received shutdown signal during loading, exiting now.");
-                return self.shared.server.ask_shutdown();
-            }
-            Caught::Term => warn!("Received SIGTERM scheduling shutdown..."),
-            Caught::Int => warn!("Received SIGINT scheduling shutdown..."),
+        let server = &self.shared.server;
+        let (name, flags) = match caught {
+            Caught::Term => ("SIGTERM", directive::SHUTDOWN_ON_SIGTERM),
+            Caught::Int => ("SIGINT", directive::SHUTDOWN_ON_SIGINT),
             Caught::Hup => {
-                match self.shared.server.reload_tls() {
+                match server.reload_tls() {
                     Ok(()) => info!("Received SIGHUP: TLS certificates were read again"),
                     Err(error) => {
                         warn!("Received SIGHUP, but the TLS certificates cannot be used: {error}")
@@ -724,20 +671,16 @@ impl Main {
                 }
                 return;
             }
-        }
-        let server = &self.shared.server;
-        let flags = server.config.read().read(match caught {
-            Caught::Int => directive::SHUTDOWN_ON_SIGINT,
-            Caught::Term | Caught::Hup => directive::SHUTDOWN_ON_SIGTERM,
-        });
-        let save = flags.contains(ShutdownFlags::SAVE);
-        let how = ShutdownHow {
-            save: (save || flags.contains(ShutdownFlags::NOSAVE)).then_some(save),
-            force: flags.contains(ShutdownFlags::FORCE),
         };
+        let how = ShutdownHow::from(server.config.read().read(flags));
         let is_first = server.shutdown.signal(how);
         if caught == Caught::Int && !is_first {
             exit_at_once(server);
+        }
+        if server.persistence.load.is_loading() {
+            warn!("Received shutdown signal during loading, scheduling shutdown.");
+        } else {
+            warn!("Received {name} scheduling shutdown...");
         }
     }
 
@@ -798,10 +741,13 @@ fn exit_at_once(server: &Server) {
     std::process::exit(1);
 }
 
-/// What the preparations of the end come to. One that is gone has not failed.
-async fn prepared(ending: &mut Option<oneshot::Receiver<Result<(), ()>>>) -> Result<(), ()> {
+/// Preparations of the end.
+type Preparing = Pin<Box<dyn Future<Output = Result<(), ()>>>>;
+
+/// What the preparations of the end come to.
+async fn prepared(ending: &mut Option<Preparing>) -> Result<(), ()> {
     match ending {
-        Some(preparing) => preparing.await.unwrap_or(Ok(())),
+        Some(preparing) => preparing.await,
         None => std::future::pending().await,
     }
 }

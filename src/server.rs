@@ -12,8 +12,7 @@ use config::{Change, Circumstances, Config, SetError, directive};
 use engine::{Counter, Engine, Host};
 use parking_lot::{Mutex, RwLock};
 use tls::Holder;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::mpsc::UnboundedSender;
 use tracing::warn;
 
 use crate::client_memory::Evicting;
@@ -24,6 +23,7 @@ use crate::persistence::{self, Persistence};
 use crate::process;
 use crate::replication::Replication;
 use crate::settings::{self, Limits};
+use crate::shutdown::{Shutdown, ShutdownHow};
 
 /// For how many milliseconds the most that a connection had to send is remembered (REPLY_BUFFER_DEFAULT_PEAK_RESET_TIME).
 pub(crate) const REPLY_PEAKS_KEPT_MS: i64 = 5000;
@@ -85,7 +85,7 @@ pub struct Server {
     /// Connections that count towards `maxclients`.
     pub(crate) connected: AtomicUsize,
     pub(crate) listen_requests: UnboundedSender<ListenRequest>,
-    pub(crate) shutdown: Shutdown,
+    pub(crate) shutdown: Arc<Shutdown>,
     pub(crate) garbage: Garbage,
 }
 
@@ -157,106 +157,6 @@ pub struct ConfigPlace<'e> {
     pub engine: &'e Engine,
     /// Whether it is a command of a transaction.
     pub in_exec: bool,
-}
-
-/// How the server is told to end.
-#[derive(Debug)]
-pub(crate) struct Shutdown {
-    stage: watch::Sender<Stage>,
-    requests: UnboundedSender<ShutdownRequest>,
-    /// What a signal has asked for that cron has not seen yet.
-    signalled: Mutex<Option<ShutdownHow>>,
-    /// Whether a signal that asked for the end is being heeded.
-    heeded: AtomicBool,
-}
-
-/// Somebody asks for the end.
-#[derive(Debug)]
-pub(crate) struct ShutdownRequest {
-    pub(crate) how: ShutdownHow,
-    /// Told when the server goes on because of an error.
-    pub(crate) failed: Option<oneshot::Sender<()>>,
-}
-
-/// How the server is to end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ShutdownHow {
-    /// SAVE or NOSAVE; by default the dataset is saved if there are save points.
-    pub(crate) save: Option<bool>,
-    /// FORCE: also if that fails.
-    pub(crate) force: bool,
-}
-
-/// How far the end has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    /// Nobody has asked.
-    Running,
-    /// Somebody has asked.
-    Asked,
-    /// Threads end.
-    Ending,
-}
-
-impl Shutdown {
-    /// Nobody has asked yet; and what the main thread takes from.
-    pub(crate) fn new() -> (Self, UnboundedReceiver<ShutdownRequest>) {
-        let (requests, receiver) = unbounded_channel();
-        let shutdown = Self {
-            stage: watch::Sender::new(Stage::Running),
-            requests,
-            signalled: Mutex::new(None),
-            heeded: AtomicBool::new(false),
-        };
-        (shutdown, receiver)
-    }
-
-    /// Asks the main thread to end the server.
-    pub(crate) fn ask(&self, how: ShutdownHow, failed: Option<oneshot::Sender<()>>) {
-        // Without the main thread it has ended.
-        let _ = self.requests.send(ShutdownRequest { how, failed });
-    }
-
-    /// Notes a signal that asks for the end; whether it is the first.
-    pub(crate) fn signal(&self, how: ShutdownHow) -> bool {
-        let mut signalled = self.signalled.lock();
-        let is_first = signalled.is_none() && !self.heeded.load(Relaxed);
-        *signalled = Some(how);
-        is_first
-    }
-
-    /// Takes what a signal has asked for, to be heeded.
-    pub(crate) fn take_signal(&self) -> Option<ShutdownHow> {
-        let how = self.signalled.lock().take();
-        if how.is_some() {
-            self.heeded.store(true, Relaxed);
-        }
-        how
-    }
-
-    /// The server goes on, although a signal had asked for the end.
-    pub(crate) fn go_on(&self) {
-        self.heeded.store(false, Relaxed);
-    }
-
-    /// Takes back what a signal asked for, if cron has not seen it yet (SHUTDOWN ABORT); whether there was anything.
-    pub(crate) fn recall(&self) -> bool {
-        self.signalled.lock().take().is_some()
-    }
-
-    pub(crate) fn advance(&self, to: Stage) {
-        self.stage.send_if_modified(|stage| {
-            let later = to > *stage;
-            if later {
-                *stage = to;
-            }
-            later
-        });
-    }
-
-    pub(crate) fn watch(&self) -> watch::Receiver<Stage> {
-        self.stage.subscribe()
-    }
 }
 
 /// The background thread's end of [`Host::drop_later`].
@@ -443,9 +343,9 @@ impl Server {
         *self.rates.lock() = crate::cron::Rates::default();
     }
 
-    /// Asks the server to end, as SHUTDOWN and SIGTERM do.
+    /// Asks the server to end, as SHUTDOWN does.
     pub fn ask_shutdown(&self) {
-        self.shutdown.ask(ShutdownHow::default(), None);
+        self.shutdown.ask(ShutdownHow::default());
     }
 
     /// Reads the certificates again, as SIGHUP does.

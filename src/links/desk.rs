@@ -5,7 +5,7 @@
 //! 2. The cut is one instant for all who wait: each gets the place of the log and a reader from there on.
 //! 3. One is made at a time. Who comes later waits for the next one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ pub(super) struct Desk {
     waiting: RefCell<Vec<Applicant>>,
     /// Whether a snapshot is being made.
     is_busy: Arc<AtomicBool>,
+    /// Whether the links are to end.
+    is_ending: Cell<bool>,
 }
 
 /// A replica that waits.
@@ -90,7 +92,21 @@ impl Desk {
             executor: RefCell::new(executor),
             waiting: RefCell::default(),
             is_busy: Arc::default(),
+            is_ending: Cell::new(false),
         }
+    }
+
+    /// Has all links send what their sockets take, and end.
+    pub(super) fn close(&self) {
+        self.is_ending.set(true);
+        for follower in self.shared.server.replication.followers.all() {
+            follower.client.inbox.wake();
+        }
+    }
+
+    /// Whether the links are to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.is_ending.get()
     }
 
     /// A replica waits for a snapshot.

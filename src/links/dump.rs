@@ -11,7 +11,7 @@ use replication::Place;
 
 use crate::net::Shared;
 use crate::persistence::{self, StreamForm, write_stream};
-use crate::server::Stage;
+use crate::shutdown::Stage;
 
 /// A cut that is to be written.
 pub(super) struct Dump {

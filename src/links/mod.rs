@@ -30,13 +30,16 @@ use self::follow::Link;
 use self::supervise::Supervisor;
 use crate::net::Shared;
 use crate::net::connection::Parked;
-use crate::server::Stage;
+use crate::shutdown::Stage;
 
 /// Threads that this module starts; each calls the engine.
 pub(crate) const THREADS: usize = 2;
 
 /// How often the links are looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How long the links to replicas may take to send the last of the log.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Starts the threads, as the engine's threads number `first` and the next one.
 ///
@@ -90,7 +93,7 @@ fn serve_replicas(
         loop {
             tokio::select! {
                 biased;
-                _ = &mut ended => return,
+                _ = &mut ended => break,
                 arrived = arrivals.recv() => {
                     let Some(parked) = arrived else { return };
                     tokio::task::spawn_local(serve::serve(parked, Rc::clone(&desk)));
@@ -101,7 +104,10 @@ fn serve_replicas(
                 }
             }
         }
+        desk.close();
     }));
+    // Whatever is left to do after that is of no use to anybody any more.
+    let _as_far_as_it_goes = runtime.block_on(async { tokio::time::timeout(PARTING, links).await });
 }
 
 fn follow_primary(runtime: &Runtime, shared: Arc<Shared>, executor: Executor) {
@@ -118,7 +124,7 @@ fn follow_primary(runtime: &Runtime, shared: Arc<Shared>, executor: Executor) {
 }
 
 /// Runs `act` with every shard held, without blocking the thread while one is busy.
-async fn with_everything<T>(engine: &Engine, act: impl FnOnce(&mut Held<'_>) -> T) -> T {
+pub(crate) async fn with_everything<T>(engine: &Engine, act: impl FnOnce(&mut Held<'_>) -> T) -> T {
     loop {
         let busy = match engine.locks.acquire(&ShardSet::All, Taker::Lane) {
             Ok(mut held) => return act(&mut held),

@@ -40,6 +40,8 @@ enum Ending {
     Failed(io::Error),
     /// The snapshot could not be made.
     NoSnapshot,
+    /// The server ends.
+    Over,
 }
 
 /// Output that is handed to the socket at a time, and that may wait there.
@@ -74,7 +76,9 @@ pub(super) async fn serve(parked: Parked, desk: Rc<Desk>) {
                 Ok(()) | Err(Ending::Closed) => {
                     info!("Connection with replica {name} lost.");
                 }
-                Err(Ending::Killed) => debug!("Connection with replica {name} ended"),
+                Err(Ending::Killed | Ending::Over) => {
+                    debug!("Connection with replica {name} ended")
+                }
                 Err(Ending::Failed(error)) => {
                     info!("Connection with replica {name} lost: {error}");
                 }
@@ -245,9 +249,14 @@ impl Link {
         self.drive(std::future::pending::<()>()).await
     }
 
-    /// Sends the log for as long as the connection lives.
+    /// Sends the log for as long as the connection lives; at the end of the server as much as the socket takes.
     async fn stream_log(&mut self, mut reader: Reader) -> Result<(), Ending> {
         let mut pieces = Vec::new();
+        let desk = Rc::clone(&self.desk);
+        let go_on_later = || match desk.is_ending() {
+            true => Poll::Ready(Err(Ending::Over)),
+            false => Poll::Pending,
+        };
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(ending) = self.poll_look(cx) {
@@ -256,10 +265,10 @@ impl Link {
                 let flushed = self.poll_flush(cx)?;
                 self.follower.sent.store(reader.at(), Relaxed);
                 if flushed.is_pending() && self.state.session.out.len() >= AHEAD {
-                    return Poll::Pending;
+                    return go_on_later();
                 }
                 if reader.poll_read(cx, PIECE, &mut pieces).is_pending() {
-                    return Poll::Pending;
+                    return go_on_later();
                 }
                 let out = &mut self.state.session.out;
                 pieces.drain(..).for_each(|piece| out.push_bytes(&piece));
@@ -271,7 +280,7 @@ impl Link {
     /// Sends all of the output.
     async fn flush(&mut self) -> Result<(), Ending> {
         poll_fn(|cx| {
-            if let Poll::Ready(ending) = self.poll_look(cx) {
+            if let Poll::Ready(ending) = self.poll_end(cx) {
                 return Poll::Ready(Err(ending));
             }
             self.poll_flush(cx)?.map(Ok)
@@ -283,7 +292,7 @@ impl Link {
     async fn drive<F: Future>(&mut self, what: F) -> Result<F::Output, Ending> {
         let mut what = pin!(what);
         poll_fn(|cx| {
-            if let Poll::Ready(ending) = self.poll_look(cx) {
+            if let Poll::Ready(ending) = self.poll_end(cx) {
                 return Poll::Ready(Err(ending));
             }
             let _as_far_as_it_goes = self.poll_flush(cx)?;
@@ -317,6 +326,14 @@ impl Link {
             Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
             Poll::Ready(Err(error)) => Err(Ending::Failed(error)),
             Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// As [`Self::poll_look`]; it is over as well when the server ends.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        match self.poll_look(cx) {
+            Poll::Pending if self.desk.is_ending() => Poll::Ready(Ending::Over),
+            looked => looked,
         }
     }
 

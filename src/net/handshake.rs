@@ -29,7 +29,7 @@ use crate::net::connection::Parked;
 use crate::net::stream::Socket;
 use crate::net::{Complaint, Shared};
 use crate::process;
-use crate::server::Stage;
+use crate::shutdown::Stage;
 
 /// A connection that was accepted on a TLS port.
 #[derive(Debug)]

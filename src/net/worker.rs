@@ -15,7 +15,8 @@ use tokio::task::LocalSet;
 
 use crate::net::Shared;
 use crate::net::connection::{Parked, serve};
-use crate::server::{Server, Stage, Traffic};
+use crate::server::{Server, Traffic};
+use crate::shutdown::Stage;
 
 /// A worker as the other threads see it.
 #[derive(Debug)]

@@ -20,7 +20,8 @@ use super::aof;
 use super::{LoadFigures, delay, rdb_path};
 use crate::net::Shared;
 use crate::process::words;
-use crate::server::{Server, Stage};
+use crate::server::Server;
+use crate::shutdown::Stage;
 
 /// Why the snapshot file could not be loaded.
 #[derive(Debug)]

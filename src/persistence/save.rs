@@ -85,15 +85,14 @@ fn save_begun(
     Ok(())
 }
 
-/// Saves the dataset before the server ends, while every command waits; whether the server may end. With `force` it may
-/// whatever comes of the save.
+/// Saves the dataset before the server ends; whether the server may end. With `force` it may whatever comes of the save. Every
+/// command waits from the beginning of the save on, and goes on doing so.
 pub(crate) fn save_at_end(shared: &Shared, force: bool) -> Result<(), ()> {
     info!("Saving the final RDB snapshot before exiting.");
     let server = &shared.server;
     server
         .supervision
         .notify("STATUS=Saving the final RDB snapshot\n");
-    let engine = &shared.engine;
     if save_frozen(shared).is_ok() {
         return Ok(());
     }
@@ -105,7 +104,6 @@ pub(crate) fn save_at_end(shared: &Shared, force: bool) -> Result<(), ()> {
     server
         .supervision
         .notify("STATUS=Error trying to save the DB, can't exit.\n");
-    engine.change_world(|world| world.frozen = false);
     Err(())
 }
 

@@ -94,7 +94,6 @@ pub(crate) enum RowError {
     ReplconfIp(usize),
     ReplconfOption(Box<[u8]>),
     ReplconfFilter(Box<[u8]>),
-    ShutdownFailed,
     SaveInProgress,
     SaveFailed,
     NothingToCancel,
@@ -241,7 +240,6 @@ impl RowError {
             }
             Self::DebugPush => "ERR RESP2 is not supported by this command",
             Self::NoShutdown => "ERR No shutdown in progress.",
-            Self::ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",
             Self::SaveInProgress => "ERR Background save already in progress",
             Self::SaveFailed => "ERR",
             Self::NothingToCancel => {

@@ -1,12 +1,14 @@
 //! TIME and SHUTDOWN.
 
-use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
-use engine::{EngineCommand, Flow, Handler, HostRequest, SessionCtx};
+use std::sync::Arc;
 
+use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
+use engine::{EngineCommand, Flow, Handler, SessionCtx};
 use tracing::info;
 
 use super::error::RowError;
 use super::server;
+use crate::shutdown::{self, ShutdownHow};
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[&SHUTDOWN, &TIME];
@@ -28,10 +30,10 @@ const SHUTDOWN: EngineCommand = EngineCommand {
     categories: Categories::empty(),
     tips: &[],
     subcommands: &[],
-    handler: Handler::Session(shutdown),
+    handler: Handler::Session(end),
 };
 
-fn shutdown(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+fn end(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
     let (mut save, mut no_save, mut now, mut force, mut abort) =
         (false, false, false, false, false);
     while !args.is_empty() {
@@ -50,17 +52,20 @@ fn shutdown(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comman
         return Err(CommandError::Syntax);
     }
     if abort {
-        if !server(ctx).shutdown.recall() {
+        if !server(ctx).shutdown.abort() {
             return Err(RowError::NoShutdown.into());
         }
+        ctx.engine.blocked.release(shutdown::FAILED);
         info!("Shutdown manually aborted.");
         return Ok(Reply::Ok.into());
     }
-    Ok(Flow::Host(HostRequest::Shutdown {
+    let how = ShutdownHow {
         save: (save || no_save).then_some(save),
         now,
         force,
-    }))
+    };
+    let shutdown = Arc::clone(&server(ctx).shutdown);
+    Ok(Flow::Await(Box::new(move || shutdown.ask(how))))
 }
 
 const TIME: EngineCommand = EngineCommand {

@@ -21,6 +21,7 @@ mod protocol;
 mod pubsub;
 mod replication;
 mod server;
+mod shutdown;
 mod snapshot;
 mod table;
 mod threads;

@@ -1,7 +1,8 @@
 //! How far replicas and disks are, and the clients that wait for them (WAIT, WAITAOF).
 
-use crate::blocking::{State, Waiter};
+use crate::blocking::{State, Waiter, WaitsFor};
 use crate::engine::Engine;
+use crate::locks::Held;
 use crate::session::ReplyMode;
 use commands::CommandError;
 use log::Unit;
@@ -108,17 +109,25 @@ impl Acks {
     /// which holds the question back as well (Redis 7.2). To be called several times a second.
     pub fn ask_if_wanted(&self, engine: &Engine) {
         let now_ms = engine.host.now().ms();
-        let world = engine.world();
-        let paused = world.pause.is_some_and(|pause| now_ms < pause.until_ms);
-        if paused || world.failing_over || !self.wanted.swap(false, Relaxed) {
+        if engine.world().is_paused(now_ms) || !self.wanted.swap(false, Relaxed) {
             return;
         }
-        let mut unit = Unit::default();
-        unit.command_anywhere(&[b"REPLCONF", b"GETACK", b"*"]);
-        if !engine.try_append(&mut unit) {
+        if !engine.try_append(&mut question()) {
             self.wanted.store(true, Relaxed);
         }
     }
+
+    /// Asks all replicas, unless this is one itself; the log wakes those who read it once the shards are released.
+    pub fn ask_holding(&self, engine: &Engine, held: &Held<'_>) {
+        engine.append_holding(held, &mut question());
+    }
+}
+
+/// The question to all replicas how far they are.
+fn question() -> Unit {
+    let mut unit = Unit::default();
+    unit.command_anywhere(&[b"REPLCONF", b"GETACK", b"*"]);
+    unit
 }
 
 impl Board {
@@ -144,7 +153,7 @@ impl Board {
     fn serve(&mut self, engine: &Engine) {
         let waiters = std::mem::take(&mut self.waiters);
         for waiter in waiters {
-            let Some(wanted) = waiter.acks else {
+            let WaitsFor::Acks(wanted) = waiter.waits_for else {
                 continue;
             };
             let hopeless = self.local.is_none() && wanted.durable.is_some_and(|local| local > 0);

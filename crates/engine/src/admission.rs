@@ -245,7 +245,7 @@ fn paused(admission: &Admission<'_>) -> Option<Verdict> {
             .as_ref()
             .is_some_and(|transaction| transaction.flags.intersects(MAY_WRITE));
     let writes = row.flags.intersects(MAY_WRITE) || transaction_writes;
-    if world.failing_over && writes {
+    if (world.failing_over || world.ending) && writes {
         return Some(Verdict::Wait(None));
     }
     let pause = world.pause?;

@@ -37,8 +37,7 @@ pub struct Waiter {
     pub(crate) on: BlockOn,
     /// Every shard that running it again can touch.
     pub(crate) shards: ShardSet,
-    /// What it waits for instead of keys: so many replicas that have everything up to an offset (WAIT).
-    pub(crate) acks: Option<Wanted>,
+    pub(crate) waits_for: WaitsFor,
     /// When it gives up, in Unix milliseconds.
     pub(crate) deadline_ms: Option<i64>,
     /// Time that finding nothing took.
@@ -46,6 +45,17 @@ pub struct Waiter {
     state: AtomicU8,
     /// What CLIENT UNBLOCK or a change of role made it leave with.
     parting: Mutex<Parting>,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitsFor {
+    /// Its keys.
+    Keys,
+    /// So many replicas that have everything up to an offset (WAIT).
+    Acks(Wanted),
+    /// The server around the engine (SHUTDOWN).
+    Host,
 }
 
 /// How its session stood when it began to wait, and stands until it ends.
@@ -164,7 +174,7 @@ impl Blocked {
         speaker: Speaker,
         on: BlockOn,
         shards: ShardSet,
-        acks: Option<Wanted>,
+        waits_for: WaitsFor,
         deadline_ms: Option<i64>,
         spent_ns: u64,
     ) -> Arc<Waiter> {
@@ -177,7 +187,7 @@ impl Blocked {
             speaker,
             on,
             shards,
-            acks,
+            waits_for,
             deadline_ms,
             spent_ns,
             state: AtomicU8::new(State::Waiting as u8),
@@ -227,6 +237,18 @@ impl Blocked {
         let clients: Vec<u64> = self.by_client.iter().map(|waiter| *waiter.key()).collect();
         for client in clients {
             self.unblock(client, parting);
+        }
+    }
+
+    /// Makes every call end with this error that waits for the server around the engine ([`crate::Flow::Await`]).
+    pub fn release(&self, error: &'static str) {
+        let waiting = self
+            .by_client
+            .iter()
+            .filter(|waiter| waiter.waits_for == WaitsFor::Host);
+        let clients: Vec<u64> = waiting.map(|waiter| *waiter.key()).collect();
+        for client in clients {
+            self.unblock(client, Parting::Error(error));
         }
     }
 

@@ -209,17 +209,21 @@ impl Engine {
     /// Appends to the log what nobody executed, such as PING, unless this is a replica or nobody listens; false when a shard
     /// was busy, so that it has to be tried again.
     pub fn try_append(&self, unit: &mut Unit) -> bool {
-        // Any shard keeps the role as it is.
         let Ok(held) = self.locks.acquire(&ShardSet::one(0), Taker::Worker) else {
             return false;
         };
-        if held.world().is_some_and(|world| world.audience.log) {
-            self.log.append(unit, Framing::Loose);
-        }
+        self.append_holding(&held, unit);
         drop(held);
         unit.clear();
         self.log.wake();
         true
+    }
+
+    /// As [`Engine::try_append`], while `held` has a shard: any keeps the role as it is. Wakes nobody.
+    pub(crate) fn append_holding(&self, held: &Held<'_>, unit: &mut Unit) {
+        if held.world().is_some_and(|world| world.audience.log) {
+            self.log.append(unit, Framing::Loose);
+        }
     }
 
     /// Notes how long something took that no call did, if it was a spike (latencyAddSampleIfNeeded, Redis 7.2).

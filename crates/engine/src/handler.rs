@@ -44,6 +44,8 @@ pub enum Flow {
         /// How long; `None` for ever.
         timeout_ms: Option<i64>,
     },
+    /// Run this once the session waits; it is answered when [`crate::Blocked::release`] ends the wait with an error.
+    Await(Box<dyn FnOnce() + Send>),
     /// Freeze every command of every client for so many microseconds, then answer OK (DEBUG SLEEP).
     Freeze(u64),
     /// Call it again on a lane: it may take long, and holds nothing meanwhile. Not inside EXEC.
@@ -57,15 +59,6 @@ pub enum Flow {
 pub enum HostRequest {
     /// PSYNC and SYNC: the connection goes on as a replica's.
     Follow,
-    /// SHUTDOWN.
-    Shutdown {
-        /// NOSAVE or SAVE, when given.
-        save: Option<bool>,
-        /// NOW: do not wait for replicas.
-        now: bool,
-        /// FORCE: go on after errors.
-        force: bool,
-    },
     /// SAVE: save the dataset, then answer.
     Save,
     /// Answer OK once what [`crate::Host::emptied`] began is done.
@@ -117,6 +110,7 @@ impl std::fmt::Debug for Flow {
             Self::Exec => f.write_str("Exec"),
             Self::Walk(_) => f.write_str("Walk"),
             Self::Acks { replicas, .. } => f.debug_tuple("Acks").field(replicas).finish(),
+            Self::Await(_) => f.write_str("Await"),
             Self::Freeze(us) => f.debug_tuple("Freeze").field(us).finish(),
             Self::Elsewhere => f.write_str("Elsewhere"),
             Self::Host(request) => f.debug_tuple("Host").field(request).finish(),

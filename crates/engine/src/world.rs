@@ -31,6 +31,8 @@ pub struct World {
     pub async_loading: bool,
     /// Whether a coordinated failover is under way, which holds writes back as CLIENT PAUSE WRITE does.
     pub failing_over: bool,
+    /// Whether the server is about to end, which holds writes back likewise.
+    pub ending: bool,
     /// CLIENT PAUSE, while it lasts.
     pub pause: Option<Pause>,
     /// Every command waits: DEBUG SLEEP sleeps, or a transaction makes calls of the operating system, half done and without
@@ -118,6 +120,7 @@ impl Default for World {
             lacks_replicas: false,
             async_loading: false,
             failing_over: false,
+            ending: false,
             pause: None,
             frozen: false,
             loading: false,
@@ -152,14 +155,18 @@ impl From<Settings> for World {
 }
 
 impl World {
-    /// What becomes of a key that is found to have expired at this Unix time in milliseconds: nothing is deleted while
-    /// CLIENT PAUSE holds writes back, and a replica waits for its primary's word.
+    /// Whether clients are held back at this Unix time in milliseconds, so that nothing else is to change the dataset either:
+    /// keys are neither expired nor evicted, and replicas are asked nothing (PAUSE_ACTIONS_CLIENT_WRITE_SET, Redis 7.2).
+    #[must_use]
+    pub fn is_paused(&self, now_ms: i64) -> bool {
+        self.failing_over || self.ending || self.pause.is_some_and(|pause| now_ms < pause.until_ms)
+    }
+
+    /// What becomes of a key that is found to have expired at this Unix time in milliseconds: nothing is deleted during a
+    /// pause, and a replica waits for its primary's word.
     #[must_use]
     pub fn on_expired(&self, now_ms: i64) -> OnExpired {
-        if self.is_replica()
-            || self.failing_over
-            || self.pause.is_some_and(|pause| now_ms < pause.until_ms)
-        {
+        if self.is_replica() || self.is_paused(now_ms) {
             OnExpired::Hide
         } else {
             OnExpired::Delete
@@ -210,6 +217,7 @@ impl World {
             && !self.loading
             && !self.async_loading
             && !self.failing_over
+            && !self.ending
             && self.aof_error.is_none()
             && !self.is_replica()
             && !self.lacks_replicas

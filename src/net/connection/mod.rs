@@ -24,7 +24,6 @@ use commands::{CommandError, Reply};
 use engine::clients::Client;
 use engine::{Executor, HostRequest, Session, Step, Wait};
 use resp::Parser;
-use tokio::sync::oneshot;
 use tracing::debug;
 
 pub(crate) use self::account::BUFFERS_KEPT_MS;
@@ -33,7 +32,6 @@ use crate::net::stream::{Room, Socket, Stream};
 use crate::net::worker::Worker;
 use crate::persistence::{self, Reload, SaveError};
 use crate::rows::RowError;
-use crate::server::ShutdownHow;
 
 /// A connection on its worker.
 #[derive(Debug)]
@@ -358,8 +356,7 @@ impl Connection {
         Self { stream, state }
     }
 
-    /// Has the server around the engine do something, and answers when that is done. After SHUTDOWN the connection ends with
-    /// the server, without an answer.
+    /// Has the server around the engine do something, and answers when that is done.
     async fn ask_host(
         &mut self,
         request: HostRequest,
@@ -369,15 +366,6 @@ impl Connection {
         let result = match request {
             // PSYNC runs on workers alone, which take its connection to the links.
             HostRequest::Follow => return None,
-            HostRequest::Shutdown { save, force, .. } => {
-                let (failed, failure) = oneshot::channel();
-                let how = ShutdownHow { save, force };
-                shared.server.shutdown.ask(how, Some(failed));
-                if failure.await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-                Err(RowError::ShutdownFailed)
-            }
             HostRequest::Save => {
                 let done = shared.on_snapshot_thread(persistence::save_now).await;
                 done.map_err(|_: SaveError| RowError::SaveFailed)

@@ -21,7 +21,8 @@ use crate::net::Shared;
 use crate::persistence::load::{Source, explain, load_stream};
 use crate::persistence::{FileError, delay};
 use crate::process::words;
-use crate::server::{Server, Stage as ServerStage};
+use crate::server::Server;
+use crate::shutdown::Stage as ServerStage;
 
 /// What a load came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -297,6 +297,11 @@ impl Aof {
         engine.log.end().saturating_sub(written)
     }
 
+    /// Whether a rewrite is yet to make its base.
+    pub(crate) fn awaits_base(&self) -> bool {
+        self.state.lock().stage == Stage::AwaitsRewrite
+    }
+
     fn wake(&self) {
         if let Some(writer) = self.writer.get() {
             writer.unpark();

@@ -44,6 +44,9 @@ pub(super) fn server(report: &mut Report, view: &View<'_>) {
         None => report.field("config_file", ""),
     }
     report.field("io_threads_active", usize::from(server.traffic.len() > 1));
+    if let Some(deadline_ms) = server.shutdown.deadline_ms() {
+        report.field("shutdown_in_milliseconds", deadline_ms - view.now.ms());
+    }
     let addresses: String = config
         .read(directive::BIND)
         .iter()

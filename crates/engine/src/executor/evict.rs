@@ -11,7 +11,6 @@ use super::{Executor, Hindrance, Local};
 use crate::engine::Engine;
 use crate::eviction::{Candidate, EvictionRules, Population, Rank, Relief, Sample, hash_of};
 use crate::locks::{Held, ShardSet};
-use crate::world::Pause;
 use bytes::Bytes;
 use commands::{Now, OnExpired, Space};
 use std::sync::Arc;
@@ -78,9 +77,8 @@ impl Local {
         if self.world.is_replica() && self.world.replica_ignores_maxmemory {
             return Relief::Enough;
         }
-        let is_paused = |pause: Pause| start.ms() < pause.until_ms;
-        if self.world.loading || self.world.pause.is_some_and(is_paused) {
-            // As expired keys do, they stay while CLIENT PAUSE holds writes back (isSafeToPerformEvictions, Redis 7.2).
+        if self.world.loading || self.world.is_paused(start.ms()) {
+            // As expired keys do, they stay during a pause (isSafeToPerformEvictions, Redis 7.2).
             return Relief::Enough;
         }
         let relief = self.evict(engine, start, excess, time_max_ns);

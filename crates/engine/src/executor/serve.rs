@@ -5,7 +5,7 @@ use super::reply::write_reply;
 use super::tell::Origin;
 use super::{Caller, Hindrance, Local, Step, Wait, set_blocked};
 use crate::acks::Wanted;
-use crate::blocking::{Parting, Speaker, State, Waiter};
+use crate::blocking::{Parting, Speaker, State, Waiter, WaitsFor};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet, Taker};
 use crate::registry::Row;
@@ -82,7 +82,7 @@ impl Local {
             speaker,
             on,
             shards,
-            None,
+            WaitsFor::Keys,
             deadline_ms,
             engine
                 .host
@@ -97,7 +97,7 @@ impl Local {
         session.waiter = Some(waiter);
     }
 
-    /// Has a session wait until so many replicas have everything up to its last write, or answers at once.
+    /// Has a session wait until so many replicas have everything up to its last write.
     pub(super) fn wait_for_acks(
         &mut self,
         engine: &Engine,
@@ -106,31 +106,22 @@ impl Local {
         wanted: Wanted,
         timeout_ms: Option<i64>,
     ) -> Step {
-        let speaker = Speaker::of(session);
-        let on = BlockOn {
-            keys: Vec::new(),
-            kind: Kind::String,
-            timeout_ms,
-            otherwise: Reply::Integer(0),
-            on_deletion: false,
-            rewritten: Vec::new(),
-        };
-        let deadline_ms = timeout_ms.map(|ms| engine.host.now().ms().saturating_add(ms));
-        let waiter = engine.blocked.enter(
-            &session.client,
-            row.id,
-            Vec::new(),
-            speaker,
-            on,
-            ShardSet::none(),
-            Some(wanted),
-            deadline_ms,
-            0,
-        );
+        let waiter = wait_without_keys(engine, session, row, WaitsFor::Acks(wanted), timeout_ms);
         engine.acks.enter(engine, &waiter);
-        set_blocked(engine, session, true);
-        session.waiter = Some(waiter);
         engine.acks.ask(engine);
+        self.wait_for_reply(engine, session)
+    }
+
+    /// Has a session wait until the server around the engine ends the wait, which `begin` lets it know of.
+    pub(super) fn wait_for_host(
+        &mut self,
+        engine: &Engine,
+        session: &mut Session,
+        row: &Row,
+        begin: impl FnOnce(),
+    ) -> Step {
+        wait_without_keys(engine, session, row, WaitsFor::Host, None);
+        begin();
         self.wait_for_reply(engine, session)
     }
 
@@ -286,9 +277,9 @@ impl Local {
                 self.count_waiter(engine, &waiter, waiter.spent_ns);
                 set_blocked(engine, session, false);
                 let result = match waiter.parting() {
-                    Parting::TimedOut => Ok(match &waiter.acks {
-                        Some(wanted) => self.write_acks(engine, session, wanted),
-                        None => waiter.on.otherwise,
+                    Parting::TimedOut => Ok(match &waiter.waits_for {
+                        WaitsFor::Acks(wanted) => self.write_acks(engine, session, wanted),
+                        WaitsFor::Keys | WaitsFor::Host => waiter.on.otherwise,
                     }),
                     Parting::Error(text) => Err(CommandError::Unblocked(text)),
                 };
@@ -319,6 +310,39 @@ impl Local {
     }
 }
 
+/// Has a session wait for something else than keys; the caller sees to what ends the wait.
+fn wait_without_keys(
+    engine: &Engine,
+    session: &mut Session,
+    row: &Row,
+    waits_for: WaitsFor,
+    timeout_ms: Option<i64>,
+) -> Arc<Waiter> {
+    let on = BlockOn {
+        keys: Vec::new(),
+        kind: Kind::String,
+        timeout_ms,
+        otherwise: Reply::NilArray,
+        on_deletion: false,
+        rewritten: Vec::new(),
+    };
+    let deadline_ms = timeout_ms.map(|ms| engine.host.now().ms().saturating_add(ms));
+    let waiter = engine.blocked.enter(
+        &session.client,
+        row.id,
+        Vec::new(),
+        Speaker::of(session),
+        on,
+        ShardSet::none(),
+        waits_for,
+        deadline_ms,
+        0,
+    );
+    set_blocked(engine, session, true);
+    session.waiter = Some(Arc::clone(&waiter));
+    waiter
+}
+
 /// Takes a waiter out of the queues of its keys, whose shards are held.
 fn take_out(engine: &Engine, held: &mut Held<'_>, waiter: &Waiter) {
     for key in &waiter.on.keys {
@@ -326,7 +350,7 @@ fn take_out(engine: &Engine, held: &mut Held<'_>, waiter: &Waiter) {
             .waiters
             .remove(waiter.speaker.db, key, waiter.id);
     }
-    if waiter.acks.is_some() {
+    if matches!(waiter.waits_for, WaitsFor::Acks(_)) {
         engine.acks.forget(waiter);
     }
     engine.blocked.forget(waiter);

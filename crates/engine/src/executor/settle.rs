@@ -62,6 +62,7 @@ impl Local {
                 }
                 self.wait_for_acks(engine, session, row, wanted, timeout_ms)
             }
+            Ok(Flow::Await(begin)) => self.wait_for_host(engine, session, row, begin),
             Ok(Flow::Freeze(us)) => match self.freeze(engine) {
                 Ok(()) => {
                     self.running = None;
@@ -361,7 +362,9 @@ impl Local {
                 self.outside(engine, held, |_| engine.host.sleep(us));
                 Ok(Reply::Ok)
             }
-            Flow::Exec | Flow::Elsewhere | Flow::Host(_) => Err(CommandError::NotInTransaction),
+            Flow::Exec | Flow::Elsewhere | Flow::Await(_) | Flow::Host(_) => {
+                Err(CommandError::NotInTransaction)
+            }
         }
     }
 
