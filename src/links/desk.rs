@@ -283,6 +283,13 @@ fn make_file(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
             return Err(error);
         }
     };
+    let drops = shared
+        .server
+        .config
+        .read()
+        .read(directive::RDB_DEL_SYNC_FILES);
+    let has_sync_file = &shared.server.replication.has_sync_file;
+    has_sync_file.store(drops, Relaxed);
     for made in waiting {
         // A replica that has gone wants it no more.
         let _gone = made.send((File::open(&path)?, length));

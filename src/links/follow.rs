@@ -34,8 +34,6 @@ pub(super) struct Link {
     pub(super) shared: Arc<Shared>,
     executor: Executor,
     targets: watch::Receiver<Option<Target>>,
-    /// The session of the connection, which has to be taken leave of.
-    session: Option<Session>,
     /// The database that the stream has selected.
     pub(super) db: u16,
     /// A load that was begun, and perhaps goes on although its connection has ended.
@@ -82,7 +80,6 @@ impl Link {
             shared,
             executor,
             targets,
-            session: None,
             db: 0,
             loading: None,
             last_trouble: None,
@@ -96,8 +93,10 @@ impl Link {
         if let Some(db) = self.shared.server.replication.take_resumed_db() {
             self.db = db;
         }
+        // It outlives the attempt, for it has to be taken leave of however that ends.
+        let mut session = None;
         loop {
-            self.hang_up().await;
+            self.hang_up(session.take()).await;
             let target = targets.borrow_and_update().clone();
             let Some(target) = target else {
                 self.last_trouble = None;
@@ -107,7 +106,7 @@ impl Link {
                 continue;
             };
             let attempt = async {
-                let error = self.attempt(&target).await;
+                let error = self.attempt(&target, &mut session).await;
                 // A link that was up is made again at once: what it misses may not be kept for long.
                 if !self.lost(&target, &error).await {
                     tokio::time::sleep(RETRY).await;
@@ -133,13 +132,15 @@ impl Link {
     }
 
     /// Ends what is left of the last connection.
-    async fn hang_up(&mut self) {
+    async fn hang_up(&mut self, session: Option<Session>) {
         if let Some(loading) = self.loading.take() {
             loading.end().await;
         }
-        let Some(mut session) = self.session.take() else {
+        let Some(mut session) = session else {
             return;
         };
+        // The next connection may go on in the middle.
+        self.db = session.db;
         while let Some(wait) = self.executor.part(&mut session) {
             wait.await;
         }
@@ -194,14 +195,18 @@ impl Link {
         was_up
     }
 
-    async fn attempt(&mut self, target: &Target) -> LinkError {
-        match self.follow(target).await {
+    async fn attempt(&mut self, target: &Target, session: &mut Option<Session>) -> LinkError {
+        match self.follow(target, session).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    async fn follow(&mut self, target: &Target) -> Result<std::convert::Infallible, LinkError> {
+    async fn follow(
+        &mut self,
+        target: &Target,
+        session: &mut Option<Session>,
+    ) -> Result<std::convert::Infallible, LinkError> {
         let (host, port) = (target.host.as_str(), target.port);
         self.update(target, |upstream| upstream.phase = LinkPhase::Connecting);
         if self.last_trouble.is_none() {
@@ -255,7 +260,8 @@ impl Link {
             }
         }
         self.last_trouble = None;
-        self.stream(target, uplink, input).await
+        let session = session.insert(self.session(target, &uplink));
+        self.stream(target, session, uplink, input).await
     }
 
     /// Ends a coordinated failover with the answer of its target: it has agreed, or this server stays what it was.
@@ -368,29 +374,18 @@ impl Link {
     async fn stream(
         &mut self,
         target: &Target,
+        session: &mut Session,
         uplink: Uplink,
         mut input: BytesMut,
     ) -> Result<std::convert::Infallible, LinkError> {
-        let mut session = self.session(target, &uplink);
         let client = Arc::clone(&session.client);
         let mut parser = Parser::default();
         let (mut reading, mut writing) = tokio::io::split(uplink);
         let mut acks = periodic(ACK_PERIOD);
         let mut heard_ms = self.now_ms();
         loop {
-            let ran = self
-                .execute(target, &mut session, &mut parser, &mut input)
-                .await;
-            // It is kept for the next connection, which may go on in the middle.
-            self.db = session.db;
-            let asked = match ran {
-                Ok(asked) => asked,
-                Err(error) => {
-                    self.session = Some(session);
-                    return Err(error);
-                }
-            };
-            if let Some(offset) = asked {
+            let ran = self.execute(target, session, &mut parser, &mut input).await;
+            if let Some(offset) = ran? {
                 self.acknowledge(&mut writing, offset).await?;
             }
             input.reserve(ROOM);
@@ -425,7 +420,6 @@ impl Link {
                 }
             };
             if let Some(error) = error {
-                self.session = Some(session);
                 return Err(error);
             }
         }

@@ -212,6 +212,14 @@ impl Link {
             ))
         };
         fs::rename(&temporary, &path).map_err(failed)?;
+        let directory = path.parent().map(File::open).transpose();
+        let synced = directory.and_then(|directory| directory.map_or(Ok(()), |it| it.sync_all()));
+        synced.map_err(|error| {
+            LinkError::Load(format!(
+                "Failed trying to sync DB directory {} in MASTER <-> REPLICA synchronization: {error}",
+                path.display()
+            ))
+        })?;
         let file = File::open(&path).map_err(failed)?;
         let length = file.metadata().map_or(0, |metadata| metadata.len());
         let job = Job::new(&self.shared, target.epoch, snapshot, Way::File, length);
@@ -438,6 +446,14 @@ impl Job {
             Way::File | Way::Socket => self.load_in_place(source),
         };
         figures.started_s.store(0, Relaxed);
+        if self.way == Way::File
+            && persistence::drops_sync_files(&server.config.read())
+            && persistence::remove_rdb(server)
+        {
+            info!(
+                "Removing the RDB file obtained from the master. This replica has persistence disabled"
+            );
+        }
         if result.is_err() && self.way != Way::Beside {
             engine.change_world(|world| world.loading = false);
         }

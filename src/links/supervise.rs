@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::with_everything;
 use crate::client_info;
 use crate::net::Shared;
+use crate::persistence;
 use crate::replication::{Follower, Phase};
 
 /// What it remembers from one run to the next.
@@ -53,6 +54,7 @@ impl Supervisor {
         end_silent(shared, &followers, now_ms);
         count_good(shared, now_ms).await;
         end_backlog(shared, &followers, now_ms).await;
+        remove_sync_file(shared, &followers);
     }
 
     /// Lets replicas see that the primary lives: those that follow the log by PING in it, those that wait by empty lines.
@@ -184,6 +186,26 @@ async fn end_backlog(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) 
         })
         .await;
         info!("Replication backlog freed after {ttl_s} seconds without connected replicas.");
+    }
+}
+
+/// Removes the snapshot file that was made for replicas once none of them reads it (`rdb-del-sync-files`).
+fn remove_sync_file(shared: &Shared, followers: &[Arc<Follower>]) {
+    let server = &shared.server;
+    let has_sync_file = &server.replication.has_sync_file;
+    let (wanted, drops) = {
+        let config = server.config.read();
+        let wanted = config.read(directive::RDB_DEL_SYNC_FILES);
+        (wanted, persistence::drops_sync_files(&config))
+    };
+    if !wanted {
+        return has_sync_file.store(false, Relaxed);
+    }
+    let mut phases = followers.iter().map(|follower| follower.phase());
+    let is_read = phases.any(|phase| (Phase::Waiting..Phase::Online).contains(&phase));
+    if drops && !is_read && has_sync_file.load(Relaxed) && persistence::remove_rdb(server) {
+        has_sync_file.store(false, Relaxed);
+        info!("Removing the RDB file used to feed replicas in a persistence-less instance");
     }
 }
 

@@ -8,6 +8,7 @@ mod save;
 mod schedule;
 mod stream;
 
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use config::composite::SavePoint;
 use config::{Config, directive};
+use engine::Host;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::aof::Aof;
@@ -27,6 +29,7 @@ pub(crate) use self::save::{SaveError, begin_in_background, save_at_end, save_no
 pub(crate) use self::schedule::look_at_save_points;
 pub(crate) use self::stream::{StreamForm, write_stream};
 use crate::net::Shared;
+use crate::server::Server;
 
 /// What became of loading and saving, for INFO and for the decisions that depend on it; and the thread that does both.
 #[derive(Debug)]
@@ -164,7 +167,7 @@ impl Persistence {
     pub(crate) fn remove_temporary(&self) {
         if let Some(path) = self.temporary.lock().take() {
             // Nothing more can be done about a file that cannot be removed.
-            let _ = std::fs::remove_file(path);
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -194,6 +197,23 @@ pub(crate) fn delay(delay_us: &AtomicI64, nth: u64, goes_on: impl Fn() -> bool) 
         left_us -= slice_us;
     }
     true
+}
+
+/// Whether a snapshot file that was made for a synchronisation is to go: nothing else keeps the dataset on disk
+/// (`rdb-del-sync-files`).
+pub(crate) fn drops_sync_files(config: &Config) -> bool {
+    config.read(directive::RDB_DEL_SYNC_FILES)
+        && config.read(directive::SAVE).is_empty()
+        && !config.read(directive::APPENDONLY)
+}
+
+/// Removes the snapshot file; its blocks are given back in the background, for that may take long. Whether it was there.
+pub(crate) fn remove_rdb(server: &Server) -> bool {
+    let path = rdb_path(&server.config.read());
+    let open = File::open(&path);
+    let removed = fs::remove_file(&path).is_ok();
+    server.drop_later(Box::new(open));
+    removed
 }
 
 /// Where the snapshot file is.

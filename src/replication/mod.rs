@@ -8,7 +8,7 @@ mod failover;
 mod followers;
 mod state;
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use config::composite::Primary;
 use config::{Config, directive};
@@ -36,6 +36,8 @@ pub(crate) struct Replication {
     pub(crate) arrivals: mpsc::UnboundedSender<Parked>,
     /// Counters.
     pub(crate) counters: Counters,
+    /// Whether the snapshot file was made for replicas while such files were not to stay (`rdb-del-sync-files`).
+    pub(crate) has_sync_file: AtomicBool,
 }
 
 /// Counters of synchronisations.
@@ -123,6 +125,7 @@ impl Replication {
             targets: watch::Sender::new(target),
             arrivals,
             counters: Counters::default(),
+            has_sync_file: AtomicBool::new(false),
         };
         (replication, receiver)
     }

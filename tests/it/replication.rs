@@ -441,6 +441,9 @@ fn a_promoted_replica_is_followed_without_a_full_synchronisation() {
     assert_eq!(b.talk().line("REPLICAOF NO ONE"), "+OK");
     a.follow(&b);
     c.follow(&b);
+    assert!(!b.talk().line("CLIENT LIST").contains("flags=M"));
+    let links = c.talk().line("CLIENT LIST").matches("flags=M").count();
+    assert_eq!(links, 1, "the link to the former primary is gone");
     write_load(&b, 9, 200, |_| {});
     await_agreement(&[&b, &a, &c]);
     assert!(full(), "all went on from where they were");
@@ -696,4 +699,49 @@ fn nothing_temporary_stays() {
     replica.follow(&primary);
     assert!(names(primary.dir.path()).is_empty());
     assert!(names(replica.dir.path()).is_empty());
+}
+
+#[test]
+fn files_of_synchronisations_go_where_nothing_else_is_kept() {
+    let certificates = Certificates::new();
+    let lines = "repl-diskless-sync no\nrdb-del-sync-files yes\n";
+    let [primary, replica] = [(); 2].map(|()| ours(&certificates, lines));
+    let keeping = ours(&certificates, &format!("{lines}save 900 1\n"));
+    primary.talk().line("SET a 1");
+    for follower in [&replica, &keeping] {
+        follower.follow(&primary);
+        assert_eq!(follower.talk().line("GET a"), "\"1\"");
+    }
+    let file = |server: &TestServer| server.dir.path().join("dump.rdb");
+    assert!(!file(&replica).exists());
+    assert!(file(&keeping).exists());
+    wait_until("the primary's is gone too", || !file(&primary).exists());
+    // Nothing is removed that was made for another reason.
+    assert_eq!(primary.talk().line("SAVE"), "+OK");
+    // Each time that it pings replicas it has looked at files since the time before.
+    for _ in 0..2 {
+        let offset = || primary.talk().info("master_repl_offset");
+        let before = offset();
+        wait_until("it has pinged", || offset() != before);
+    }
+    assert!(file(&primary).exists());
+}
+
+#[test]
+fn what_a_client_saw_of_another_history_holds_no_reply_back() {
+    let certificates = Certificates::new();
+    let primary = ours(&certificates, "");
+    let replica = ours(&certificates, "appendonly yes\n");
+    primary.talk().line("SET a 1");
+    let mut client = replica.talk();
+    let value = "x".repeat(100_000);
+    assert_eq!(client.line(&format!("SET a {value}")), "+OK");
+    replica.follow(&primary);
+    wait_until("its file is that of the new history", || {
+        let persistence = replica.talk().line("INFO persistence");
+        ["aof_enabled:1", "aof_rewrite_in_progress:0"]
+            .iter()
+            .all(|field| persistence.contains(field))
+    });
+    assert_eq!(client.line("GET a"), "\"1\"");
 }

@@ -58,16 +58,6 @@ impl Gate {
         self.passed.load(Acquire) == OPEN
     }
 
-    /// Whether what reveals the log up to `offset` may pass; if not, the task is woken when it may.
-    #[inline]
-    pub fn poll(&self, offset: u64, cx: &Context<'_>) -> Poll<()> {
-        if offset <= self.passed.load(Acquire) {
-            return Poll::Ready(());
-        }
-        self.wait(offset, cx)
-    }
-
-    #[cold]
     fn wait(&self, offset: u64, cx: &Context<'_>) -> Poll<()> {
         let mut waiting = self.waiting.lock();
         // Who moves on does so before it looks who waits.
@@ -81,6 +71,22 @@ impl Gate {
 }
 
 impl Engine {
+    /// Whether what reveals the log up to `offset` may pass; if not, the task is woken when it may.
+    #[inline]
+    pub fn poll_gate(&self, offset: &mut u64, cx: &Context<'_>) -> Poll<()> {
+        if *offset <= self.gate.passed.load(Acquire) {
+            return Poll::Ready(());
+        }
+        self.wait_at_gate(offset, cx)
+    }
+
+    /// What lies behind the end of the log is of a history that was given up for that of a primary.
+    #[cold]
+    fn wait_at_gate(&self, offset: &mut u64, cx: &Context<'_>) -> Poll<()> {
+        *offset = self.log.end().min(*offset);
+        self.gate.wait(*offset, cx)
+    }
+
     /// Has replies wait from now on until what they reveal is in the file, which has everything up to this offset; or not
     /// any more. From a thread that holds no shard and may wait.
     pub fn hold_replies_back(&self, written: Option<u64>) {

@@ -61,8 +61,8 @@ impl State {
     }
 
     /// Whether what the output reveals may be seen; if not, the task is woken when it may.
-    pub(super) fn poll_gate(&self, cx: &Context<'_>, shared: &Shared) -> Poll<()> {
-        shared.engine.gate.poll(self.session.reveals, cx)
+    pub(super) fn poll_gate(&mut self, cx: &Context<'_>, shared: &Shared) -> Poll<()> {
+        shared.engine.poll_gate(&mut self.session.reveals, cx)
     }
 
     /// Gives back what an idle connection need not hold.
