@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use config::args::{self, Invocation, Run};
@@ -11,6 +12,7 @@ use config::source::FileSystem;
 use config::{Config, Defaults, directive};
 use cuirass::clock::Clock;
 use cuirass::log::Log;
+use cuirass::persistence::disk::SystemDisk;
 use cuirass::process::{self, Environment, Supervision};
 use cuirass::{Launch, Server, Signals, own_tls};
 use tracing::{info, warn};
@@ -123,6 +125,8 @@ fn serve(run: &Run) -> Result<()> {
         log: Some(log),
         supervision: supervision.clone(),
         pid_file,
+        clock: Arc::new(Clock::start()),
+        disk: Arc::new(SystemDisk),
         sockets: Vec::new(),
         signals: Signals::Own,
         config: config.clone(),

@@ -300,10 +300,13 @@ static OOM_SCORE_BASE: OnceLock<i32> = OnceLock::new();
 
 /// An error in the system's words alone.
 pub(crate) fn words(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => nix::Error::from_raw(code).desc().to_owned(),
-        None => error.to_string(),
-    }
+    let text = error.to_string();
+    // The standard library takes them from strerror and adds the number.
+    let number = error
+        .raw_os_error()
+        .map(|code| format!(" (os error {code})"));
+    let words = number.and_then(|number| text.strip_suffix(&number));
+    words.unwrap_or(&text).to_owned()
 }
 
 /// Bytes of the machine's main memory; as many as can be when the system does not say.

@@ -32,6 +32,7 @@ use crate::net::lane::{self, Lanes};
 use crate::net::listen::{Kind, ListenRequest, Listener, Plan};
 use crate::net::worker::{self, WorkerHandle};
 use crate::net::{Shared, accept, balance::Balance};
+use crate::persistence::disk::Disk;
 use crate::persistence::{self, Persistence};
 use crate::process::{Supervision, words};
 use crate::replication::Replication;
@@ -54,6 +55,10 @@ pub struct Launch {
     pub supervision: Supervision,
     /// Where to write the process id.
     pub pid_file: Option<PathBuf>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// What the dataset is written to.
+    pub disk: Arc<dyn Disk>,
     /// Sockets that listen already, beside those of the configuration.
     pub sockets: Vec<(Kind, std::net::TcpListener)>,
     /// Whether SIGTERM, SIGINT and SIGHUP are this server's.
@@ -223,10 +228,11 @@ impl Server {
             log,
             supervision,
             pid_file,
+            clock,
+            disk,
             sockets,
             signals,
         } = launch;
-        let clock = Arc::new(Clock::start());
         let random = Random::new()?;
         let has_tls_socket = sockets.iter().any(|(kind, _)| *kind == Kind::Tls);
         let tls = build_tls(&config, &clock, has_tls_socket)?;
@@ -243,7 +249,7 @@ impl Server {
         world.role = replication.first_role();
         world.loading = persistence::is_loaded_at_start(&config);
         let now_s = clock.now().unix_us.div_euclid(1_000_000);
-        let (persistence, jobs) = Persistence::new(&config, now_s);
+        let (persistence, jobs) = Persistence::new(&config, disk, now_s);
         let server = Arc::new(Self {
             started: clock.now(),
             clock,

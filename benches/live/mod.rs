@@ -185,6 +185,8 @@ fn launch(lines: &str, dir: &TempDir) -> RunningServer {
         log: None,
         supervision: Supervision::None,
         pid_file: None,
+        clock: Arc::new(cuirass::clock::Clock::start()),
+        disk: Arc::new(cuirass::persistence::disk::SystemDisk),
         sockets: vec![listen(Kind::Tcp), listen(Kind::Tls)],
         signals: Signals::Leave,
     })

@@ -2,6 +2,7 @@
 
 pub mod aof;
 mod check;
+pub mod disk;
 mod load;
 mod reload;
 mod save;
@@ -10,6 +11,7 @@ mod stream;
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use self::aof::Aof;
 pub use self::check::check_file;
+use self::disk::Disk;
 pub(crate) use self::load::FileError;
 pub(crate) use self::load::{is_loaded_at_start, load_at_start};
 use self::reload::begin_loading;
@@ -40,6 +43,8 @@ pub struct Persistence {
     pub save: SaveFigures,
     /// The append-only file.
     pub aof: Aof,
+    /// What it is written to.
+    pub(crate) disk: Arc<dyn Disk>,
     /// `key-load-delay` and `rdb-key-save-delay`, for tests.
     pub(crate) delays: Delays,
     /// `save`, which cron reads often.
@@ -116,12 +121,17 @@ impl LoadFigures {
 
 impl Persistence {
     /// Nothing loaded or saved yet, in a server that starts at this Unix time in seconds; and what its thread takes from.
-    pub(crate) fn new(config: &Config, now_s: i64) -> (Self, mpsc::Receiver<Job>) {
+    pub(crate) fn new(
+        config: &Config,
+        disk: Arc<dyn Disk>,
+        now_s: i64,
+    ) -> (Self, mpsc::Receiver<Job>) {
         let (jobs, receiver) = mpsc::channel();
         let persistence = Self {
             load: LoadFigures::default(),
             save: SaveFigures::default(),
-            aof: Aof::new(config),
+            aof: Aof::new(config, Arc::clone(&disk)),
+            disk,
             delays: Delays::default(),
             save_points: RwLock::default(),
             temporary: Mutex::default(),
@@ -167,7 +177,7 @@ impl Persistence {
     pub(crate) fn remove_temporary(&self) {
         if let Some(path) = self.temporary.lock().take() {
             // Nothing more can be done about a file that cannot be removed.
-            let _ = fs::remove_file(path);
+            let _ = self.disk.remove(&path);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Saving the dataset: a snapshot written to a temporary file, made durable, and put in the place of the old one.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,6 +12,7 @@ use engine::snapshot::{Busy, Snapshot, SnapshotError, SnapshotObserver};
 use engine::{Engine, Holding};
 use tracing::{info, warn};
 
+use super::disk::{Disk, DiskFile};
 use super::stream::{StreamForm, write_stream};
 use super::{delay, rdb_path};
 use crate::net::Shared;
@@ -159,11 +159,12 @@ fn write(shared: &Shared, snapshot: Snapshot, changes: u64) -> Result<(), SaveEr
     let save = &server.persistence.save;
     save.count.fetch_add(1, Relaxed);
     let config = server.config.read().clone();
+    let disk = &*server.persistence.disk;
     let directory = config.read(directive::DIR).to_path_buf();
     let temporary = directory.join(format!("temp-{}.rdb", std::process::id()));
     *server.persistence.temporary.lock() = Some(temporary.clone());
     let written = write_temporary(shared, &config, snapshot, &temporary)
-        .and_then(|()| put_in_place(&temporary, &rdb_path(&config), &directory));
+        .and_then(|()| put_in_place(disk, &temporary, &rdb_path(&config), &directory));
     server.persistence.remove_temporary();
     written?;
     info!("DB saved on disk");
@@ -178,7 +179,7 @@ fn write_temporary(
     snapshot: Snapshot,
     path: &Path,
 ) -> Result<(), SaveError> {
-    let file = match File::create(path) {
+    let file = match shared.server.persistence.disk.create(path) {
         Ok(file) => file,
         Err(error) => {
             snapshot.give_up(&shared.engine);
@@ -230,8 +231,13 @@ pub(super) fn write_snapshot<W: Write>(
 }
 
 /// Puts a file that was written in the place of the old one, so that it is there after a crash.
-fn put_in_place(temporary: &Path, target: &Path, directory: &Path) -> Result<(), SaveError> {
-    if let Err(error) = std::fs::rename(temporary, target) {
+fn put_in_place(
+    disk: &dyn Disk,
+    temporary: &Path,
+    target: &Path,
+    directory: &Path,
+) -> Result<(), SaveError> {
+    if let Err(error) = disk.rename(temporary, target) {
         warn!(
             "Error moving temp DB file {} on the final destination {} (in server root dir {}): {}",
             shown_name(temporary),
@@ -241,8 +247,7 @@ fn put_in_place(temporary: &Path, target: &Path, directory: &Path) -> Result<(),
         );
         return Err(SaveError::Failed);
     }
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| {
+    disk.sync_directory(directory).map_err(|error| {
         warn!(
             "Failed to fsync directory while saving DB: {}",
             words(&error)
@@ -261,7 +266,7 @@ fn shown_directory(path: &Path) -> impl fmt::Display {
 
 /// A file that is brought to the disk bit by bit, so that the last of it does not take long.
 pub(super) struct Syncing {
-    file: File,
+    file: Box<dyn DiskFile>,
     /// Bytes after which to do so.
     every: u64,
     unsynced: u64,
@@ -272,7 +277,7 @@ const SYNC_BYTES: u64 = 4 << 20;
 
 impl Syncing {
     /// So written, `incremental` bit by bit.
-    pub(super) fn new(file: File, incremental: bool) -> Self {
+    pub(super) fn new(file: Box<dyn DiskFile>, incremental: bool) -> Self {
         Self {
             file,
             every: if incremental { SYNC_BYTES } else { u64::MAX },
@@ -282,7 +287,7 @@ impl Syncing {
 
     /// Brings all of it to the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file.sync()
     }
 }
 
@@ -297,17 +302,17 @@ pub(super) enum StreamKind {
 
 impl Write for Syncing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
+        let written = self.file.append(bytes)?;
         self.unsynced += written as u64;
         if self.unsynced >= self.every {
             self.unsynced = 0;
-            self.file.sync_data()?;
+            self.file.sync()?;
         }
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use cuirass::{Kind, Server, StartError};
 use tempfile::TempDir;
 
 use crate::crash::{Wire, wait_until_loaded};
+use crate::said::said;
 use crate::server::{TestServer, request, wait_until};
 
 /// A file of a directory's append-only file.
@@ -43,7 +44,7 @@ fn restart(mut server: TestServer, lines: &str) -> TestServer {
     start(lines, dir)
 }
 
-fn is_idle(server: &TestServer) -> bool {
+pub(crate) fn is_idle(server: &TestServer) -> bool {
     let figures = &server.server().persistence.aof.figures;
     !figures.rewriting.load(Relaxed) && !figures.scheduled.load(Relaxed)
 }
@@ -198,6 +199,35 @@ fn what_cannot_be_used_keeps_the_server_from_starting() {
         let file = part(dir.path(), "appendonly.aof.1.incr.aof");
         assert_eq!(std::fs::read(file).unwrap(), bytes);
     }
+}
+
+#[test]
+fn a_file_that_others_follow_is_not_cut_off() {
+    let dir = holding(b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n*2\r\n$4\r\nINC");
+    let manifest = "file appendonly.aof.1.incr.aof seq 1 type i\n\
+                    file appendonly.aof.2.incr.aof seq 2 type i\n";
+    let follows = part(dir.path(), "appendonly.aof.2.incr.aof");
+    std::fs::write(part(dir.path(), "appendonly.aof.manifest"), manifest).unwrap();
+    std::fs::write(&follows, commands(&[&["INCR", "a"]])).unwrap();
+    let launch = || TestServer::launching("appendonly yes", dir.path());
+    let torn = part(dir.path(), "appendonly.aof.1.incr.aof");
+    let before = std::fs::read(&torn).unwrap();
+    let (started, log) = said(|| Server::start(launch()));
+    assert!(matches!(started, Err(StartError::Load(_))));
+    let where_it_is = "The AOF appendonly.aof.1.incr.aof is whole up to offset 21 only, and other files go on from its end";
+    assert!(log.contains(where_it_is), "{log}");
+    assert!(
+        log.contains("the truncated file is not the last file"),
+        "{log}"
+    );
+    assert_eq!(std::fs::read(&torn).unwrap(), before);
+    // What follows and says nothing does not matter.
+    std::fs::write(&follows, b"").unwrap();
+    let (started, log) = said(|| Server::start(launch()));
+    started.unwrap().shutdown();
+    let cut = "!!! Truncating the AOF appendonly.aof.1.incr.aof at offset 21 !!!";
+    assert!(log.contains(cut), "{log}");
+    assert_eq!(std::fs::read(&torn).unwrap(), before[..21]);
 }
 
 #[test]

@@ -56,6 +56,12 @@ pub(crate) fn wait_until_loaded(address: SocketAddr) {
     });
 }
 
+/// An address at which nobody listens.
+pub(crate) fn free_address() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap()
+}
+
 /// The program as a process of its own.
 struct Process {
     child: Child,
@@ -64,9 +70,7 @@ struct Process {
 
 impl Process {
     fn start(dir: &Path, policy: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = free_address();
         let child = Command::new(env!("CARGO_BIN_EXE_redis-server"))
             .args(["--port", &address.port().to_string(), "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", policy])

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use config::source::FileSystem;
 use config::{Config, Defaults, Origin};
+use cuirass::clock::Clock;
+use cuirass::persistence::disk::SystemDisk;
 use cuirass::process::Supervision;
-use cuirass::{Kind, Launch, RunningServer, Server, Signals};
+use cuirass::{Kind, Launch, RunningServer, Server, Signals, StartError};
 use engine::Engine;
 use tempfile::TempDir;
 
@@ -43,6 +45,8 @@ impl TestServer {
             log: None,
             supervision: Supervision::None,
             pid_file: None,
+            clock: Arc::new(Clock::start()),
+            disk: Arc::new(SystemDisk),
             sockets: vec![(Kind::Tcp, socket)],
             signals: Signals::Leave,
         }
@@ -55,10 +59,15 @@ impl TestServer {
             sockets: kinds.iter().map(listen).collect(),
             ..Self::launching(lines, dir.path())
         };
-        Self {
-            running: Some(Server::start(launch).unwrap()),
+        Self::launched(launch, dir).unwrap()
+    }
+
+    /// The server that is launched so in this directory.
+    pub(crate) fn launched(launch: Launch, dir: TempDir) -> Result<Self, StartError> {
+        Ok(Self {
+            running: Some(Server::start(launch)?),
             dir,
-        }
+        })
     }
 
     /// A plaintext server whose configuration came from this file in its directory.

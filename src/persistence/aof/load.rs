@@ -1,7 +1,7 @@
 //! Loading the append-only file: at the start, and again when DEBUG LOADAOF asks for it.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use super::Names;
 use super::manifest::{Manifest, Part, manifest_name};
 use crate::net::Shared;
+use crate::persistence::disk::Disk;
 use crate::persistence::load::{Source, explain, load_stream};
 use crate::persistence::{FileError, delay};
 use crate::process::words;
@@ -33,6 +34,15 @@ enum Loaded {
     Whole,
     /// All but an end that was cut off.
     CutOff,
+}
+
+/// What may be missing at the end of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// Nothing: what other files say goes on from there.
+    Followed,
+    /// What was not on disk yet when the power went: nothing follows. Files behind it may have been made, and are empty.
+    Last,
 }
 
 /// Why the file cannot be loaded. The log has said it.
@@ -58,7 +68,7 @@ pub(crate) fn load_at_start(shared: &Shared) -> Result<bool, String> {
     let unusable = |()| "The append-only file cannot be used, check server logs.".to_owned();
     let names = Names::of(&server.config.read());
     let manifest = read_manifest(&names).map_err(unusable)?;
-    let manifest = upgrade(&names, manifest).map_err(unusable)?;
+    let manifest = upgrade(&*aof.disk, &names, manifest).map_err(unusable)?;
     aof.state.lock().manifest = manifest.clone();
     let started = server.clock.now();
     match load_parts(shared, &names, &manifest) {
@@ -127,7 +137,7 @@ fn read_manifest(names: &Names) -> Result<Manifest, ()> {
 }
 
 /// Moves a file of the old style, which lay where the directory lies, into it (aofUpgradePrepare, Redis 7.2).
-fn upgrade(names: &Names, mut manifest: Manifest) -> Result<Manifest, ()> {
+fn upgrade(disk: &dyn Disk, names: &Names, mut manifest: Manifest) -> Result<Manifest, ()> {
     let Some(parent) = names.directory.parent() else {
         return Ok(manifest);
     };
@@ -143,12 +153,12 @@ fn upgrade(names: &Names, mut manifest: Manifest) -> Result<Manifest, ()> {
     if !wanted || !old.is_file() {
         return Ok(manifest);
     }
-    names.make_directory().map_err(drop)?;
+    names.make_directory(disk).map_err(drop)?;
     manifest.adopt(&names.basename);
     manifest
-        .store(&names.directory, &names.basename)
+        .store(disk, &names.directory, &names.basename)
         .map_err(drop)?;
-    fs::rename(&old, &moved).map_err(|error| {
+    disk.rename(&old, &moved).map_err(|error| {
         warn!(
             "Error trying to move the old AOF file {} into dir {}: {}",
             basename.display(),
@@ -185,7 +195,7 @@ fn load_parts(shared: &Shared, names: &Names, manifest: &Manifest) -> Result<Loa
     let figures = &shared.server.persistence.load;
     figures.begin(&shared.server, total);
     let mut replay = Replay::new(shared);
-    let loaded = replay.parts(names, manifest);
+    let loaded = replay.parts(names, manifest, &sizes);
     figures.started_s.store(0, Relaxed);
     let loaded = loaded?;
     let aof = &shared.server.persistence.aof.figures;
@@ -239,18 +249,25 @@ impl<'s> Replay<'s> {
         }
     }
 
-    fn parts(&mut self, names: &Names, manifest: &Manifest) -> Result<Loaded, Refused> {
-        let count = manifest.parts().count();
+    /// Loads all files, of these sizes.
+    fn parts(
+        &mut self,
+        names: &Names,
+        manifest: &Manifest,
+        sizes: &[u64],
+    ) -> Result<Loaded, Refused> {
+        let last = sizes.iter().rposition(|size| *size > 0).unwrap_or(0);
         let server = &self.shared.server;
         let mut result = Loaded::Whole;
         for (at, part) in manifest.parts().enumerate() {
             let started = server.clock.now();
             let is_base = at == 0 && manifest.base.is_some();
-            let loaded = self.part(names, part)?;
-            if loaded == Loaded::CutOff && at + 1 < count {
-                warn!("Fatal error: the truncated file is not the last file");
-                return Err(Refused::Unusable);
-            }
+            let tail = if at < last {
+                Tail::Followed
+            } else {
+                Tail::Last
+            };
+            let loaded = self.part(names, part, tail)?;
             if loaded != Loaded::Nothing {
                 let ns = server.clock.now().monotonic_ns - started.monotonic_ns;
                 let kind = if is_base { "base" } else { "incr" };
@@ -266,7 +283,7 @@ impl<'s> Replay<'s> {
     }
 
     /// Loads one file.
-    fn part(&mut self, names: &Names, part: &Part) -> Result<Loaded, Refused> {
+    fn part(&mut self, names: &Names, part: &Part, tail: Tail) -> Result<Loaded, Refused> {
         let path = part.path(&names.directory);
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (size, file) = opened.map_err(|error| {
@@ -290,7 +307,7 @@ impl<'s> Replay<'s> {
         }
         let is_old_style = part.name == names.basename;
         let (source, offset) = self.preamble(part, &path, file, is_old_style)?;
-        let loaded = self.commands(part, &path, AofReader::new(source, offset));
+        let loaded = self.commands(part, &path, tail, AofReader::new(source, offset));
         self.before += size;
         loaded
     }
@@ -355,6 +372,7 @@ impl<'s> Replay<'s> {
         &mut self,
         part: &Part,
         path: &Path,
+        tail: Tail,
         mut reader: AofReader<Box<dyn BufRead>>,
     ) -> Result<Loaded, Refused> {
         let server = &self.shared.server;
@@ -387,12 +405,19 @@ impl<'s> Replay<'s> {
                 "!!! Warning: short read while loading the AOF file {}!!!",
                 part.shown()
             );
+            if tail == Tail::Followed {
+                warn!(
+                    "The AOF {} is whole up to offset {valid_up_to} only, and other files go on from its end",
+                    part.shown()
+                );
+                warn!("Fatal error: the truncated file is not the last file");
+                return Err(Refused::Unusable);
+            }
             warn!(
                 "!!! Truncating the AOF {} at offset {valid_up_to} !!!",
                 part.shown()
             );
-            let cut = OpenOptions::new().write(true).open(path);
-            match cut.and_then(|file| file.set_len(valid_up_to)) {
+            match cut_off(&*server.persistence.disk, path, valid_up_to) {
                 Ok(()) => {
                     warn!(
                         "AOF {} loaded anyway because aof-load-truncated is enabled",
@@ -489,6 +514,13 @@ impl<'s> Replay<'s> {
 
 /// Bytes read at a time.
 const BUFFER: usize = 64 << 10;
+
+/// Cuts a file off for good: what goes into a later file may be on disk before anything else is done to this one.
+fn cut_off(disk: &dyn Disk, path: &Path, length: u64) -> io::Result<()> {
+    let file = disk.open(path)?;
+    file.truncate(length)?;
+    file.sync()
+}
 
 fn runs(server: &Server) -> bool {
     *server.shutdown.watch().borrow() == ServerStage::Running

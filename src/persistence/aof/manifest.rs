@@ -10,14 +10,13 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use config::grammar;
 use tracing::warn;
 
+use crate::persistence::disk::Disk;
 use crate::process::words;
 
 /// The files of an append-only file.
@@ -57,6 +56,15 @@ pub(crate) struct ManifestError {
     /// Where: the number of the line, the first being 1, and its text.
     pub(crate) line: Option<(usize, Vec<u8>)>,
     pub(crate) what: &'static str,
+}
+
+/// Why a manifest is not stored. The log has said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unstored {
+    /// The old one is in force.
+    Refused,
+    /// It is in the place of the old one, but either may be there after a power cut.
+    Unsettled,
 }
 
 /// Bytes of a line at most, its end included (MANIFEST_MAX_LINE, Redis 7.2).
@@ -236,8 +244,13 @@ impl Manifest {
     /// Puts it in the place of the old one on disk. The log says what fails.
     ///
     /// # Errors
-    /// It was not done, or nobody can tell whether it would outlast a crash.
-    pub(crate) fn store(&self, directory: &Path, basename: &[u8]) -> io::Result<()> {
+    /// [`Unstored`]
+    pub(crate) fn store(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        basename: &[u8],
+    ) -> Result<(), Unstored> {
         let name = manifest_name(basename);
         let temporary = [b"temp-", name.as_slice()].concat();
         let (shown, shown_temporary) = (
@@ -246,39 +259,46 @@ impl Manifest {
         );
         let path = directory.join(OsStr::from_bytes(&name));
         let temporary_path = directory.join(OsStr::from_bytes(&temporary));
-        let mut file = File::create(&temporary_path).inspect_err(|error| {
+        let prepared = disk.create(&temporary_path).inspect_err(|error| {
             warn!(
                 "Can't open the AOF manifest file {shown_temporary}: {}",
                 words(error)
             );
-        })?;
-        file.write_all(&self.to_text()).inspect_err(|error| {
-            warn!(
-                "Error trying to write the temporary AOF manifest file {shown_temporary}: {}",
-                words(error)
-            );
-        })?;
-        file.sync_all().inspect_err(|error| {
-            warn!(
-                "Fail to fsync the temp AOF file {shown_temporary}: {}.",
-                words(error)
-            );
-        })?;
-        fs::rename(&temporary_path, &path).inspect_err(|error| {
-            warn!(
-                "Error trying to rename the temporary AOF manifest file {shown_temporary} into {shown}: {}",
-                words(error)
-            );
-        })?;
-        // New files of the directory have to be there after a crash as well.
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.inspect_err(|error| {
-            warn!(
-                "Fail to fsync AOF directory {}: {}.",
-                path.display(),
-                words(error)
-            );
-        })
+        });
+        let prepared = prepared.and_then(|file| {
+            file.append_all(&self.to_text()).inspect_err(|error| {
+                warn!(
+                    "Error trying to write the temporary AOF manifest file {shown_temporary}: {}",
+                    words(error)
+                );
+            })?;
+            file.sync().inspect_err(|error| {
+                warn!(
+                    "Fail to fsync the temp AOF file {shown_temporary}: {}.",
+                    words(error)
+                );
+            })
+        });
+        // The files that it names are there before it is, and it is there before anything is done that relies on it.
+        let sync_names = || {
+            disk.sync_directory(directory).inspect_err(|error| {
+                warn!(
+                    "Fail to fsync AOF directory {}: {}.",
+                    path.display(),
+                    words(error)
+                );
+            })
+        };
+        let renamed = prepared.and_then(|()| sync_names()).and_then(|()| {
+            disk.rename(&temporary_path, &path).inspect_err(|error| {
+                warn!(
+                    "Error trying to rename the temporary AOF manifest file {shown_temporary} into {shown}: {}",
+                    words(error)
+                );
+            })
+        });
+        renamed.map_err(|_| Unstored::Refused)?;
+        sync_names().map_err(|_| Unstored::Unsettled)
     }
 }
 

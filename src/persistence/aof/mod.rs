@@ -13,7 +13,6 @@ mod rewrite;
 mod writer;
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -34,6 +33,7 @@ use self::manifest::Manifest;
 pub(crate) use self::rewrite::{Asked, ask_rewrite, look_at_size};
 use self::writer::{Beginning, Order, Rotation, Writer};
 use crate::net::Shared;
+use crate::persistence::disk::{Disk, DiskFile};
 use crate::process::words;
 use crate::server::Server;
 
@@ -52,6 +52,8 @@ pub struct Aof {
     synced: AtomicU64,
     /// Whether that counts: it has a base.
     has_base: AtomicBool,
+    /// What it is written to.
+    disk: Arc<dyn Disk>,
     settings: Settings,
     /// What INFO shows.
     pub figures: Figures,
@@ -191,9 +193,9 @@ impl Names {
         }
     }
 
-    /// Makes the directory if it is missing. The log says what fails.
-    fn make_directory(&self) -> io::Result<()> {
-        let made = match fs::create_dir(&self.directory) {
+    /// Makes the directory if it is missing, so that it is there after a power cut, too. The log says what fails.
+    fn make_directory(&self, disk: &dyn Disk) -> io::Result<()> {
+        let made = match disk.create_directory(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let is_directory = self.directory.is_dir();
                 let not_one = || io::Error::from_raw_os_error(nix::libc::ENOTDIR);
@@ -201,7 +203,11 @@ impl Names {
             }
             made => made,
         };
-        made.inspect_err(|error| {
+        // Whoever made it may have come to an end before this.
+        let parent = self.directory.parent();
+        let synced =
+            made.and_then(|()| parent.map_or(Ok(()), |parent| disk.sync_directory(parent)));
+        synced.inspect_err(|error| {
             warn!(
                 "Can't open or create append-only dir {}: {}",
                 self.shown,
@@ -223,7 +229,7 @@ impl Names {
 
 impl Aof {
     /// One that is not on yet.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, disk: Arc<dyn Disk>) -> Self {
         let (orders, receiver) = channel();
         let aof = Self {
             state: Mutex::default(),
@@ -233,6 +239,7 @@ impl Aof {
             receiver: Mutex::new(Some(receiver)),
             synced: AtomicU64::new(0),
             has_base: AtomicBool::new(false),
+            disk,
             settings: Settings::default(),
             figures: Figures::default(),
         };
@@ -439,7 +446,7 @@ impl Aof {
         let server = &shared.server;
         let config = server.config.read().clone();
         let names = Names::of(&config);
-        names.make_directory().map_err(drop)?;
+        names.make_directory(&*self.disk).map_err(drop)?;
         let mut manifest = self.state.lock().manifest.clone();
         if manifest.is_empty() {
             let format = rewrite::format(&config);
@@ -453,7 +460,7 @@ impl Aof {
             None => manifest.next_increment(&names.basename),
         };
         let path = part.path(&names.directory);
-        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = self.disk.open(&path);
         let file = file.map_err(|error| {
             warn!(
                 "Can't open the append-only file {}: {}",
@@ -462,7 +469,7 @@ impl Aof {
             );
         })?;
         manifest
-            .store(&names.directory, &names.basename)
+            .store(&*self.disk, &names.directory, &names.basename)
             .map_err(drop)?;
         let what = if exists { "Opening" } else { "Creating" };
         info!("{what} AOF incr file {} on server start", part.shown());
@@ -473,9 +480,9 @@ impl Aof {
     }
 
     /// Has the writer write what is appended from now on; nobody executes anything yet.
-    fn begin(&self, shared: &Shared, file: File, stage: Stage) {
+    fn begin(&self, shared: &Shared, file: Box<dyn DiskFile>, stage: Stage) {
         let engine = &shared.engine;
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let size = file.length().unwrap_or(0);
         self.state.lock().stage = stage;
         self.figures.enabled.store(true, Relaxed);
         self.has_base.store(true, Relaxed);

@@ -7,7 +7,7 @@
 //!    nothing else. A crash at any point leaves files that belong together.
 //! 4. A rewrite that was given up meanwhile (CONFIG SET appendonly no) changes nothing.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,9 +20,10 @@ use store::ValueRef;
 use store::item::Spelling;
 use tracing::{info, warn};
 
-use super::manifest::{BaseFormat, Manifest};
+use super::manifest::{BaseFormat, Manifest, Unstored};
 use super::{Aof, Beginning, Names, Order, Rotation, Stage, State};
 use crate::net::Shared;
+use crate::persistence::disk::{Disk, DiskFile};
 use crate::persistence::save::{StreamKind, Syncing, write_snapshot};
 use crate::process::words;
 use crate::server::Server;
@@ -173,8 +174,8 @@ pub(super) fn turn_on(server: &Server, engine: &Engine, in_exec: bool) -> Result
     let aof = &server.persistence.aof;
     let names = Names::of(&server.config.read());
     let temporary = names.path(&names.temporary_increment());
-    let possible = names.make_directory().and_then(|()| {
-        File::create(temporary).inspect_err(|error| {
+    let possible = names.make_directory(&*aof.disk).and_then(|()| {
+        aof.disk.create(&temporary).inspect_err(|error| {
             let name = names.temporary_increment();
             warn!(
                 "Can't open the append-only file {}: {}",
@@ -229,7 +230,7 @@ fn run(shared: &Shared, token: u64) {
     let outcome = rewrite(shared, &config, &names, token);
     let temporary = temporary_base(&config);
     // It is not there when all went well.
-    let _ = fs::remove_file(&temporary);
+    let _ = aof.disk.remove(&temporary);
     let mut again = false;
     match outcome {
         Ok(()) => {
@@ -254,7 +255,7 @@ fn run(shared: &Shared, token: u64) {
             again |= matches!(failed, Failed::GivenUp) && current == token;
             if stage == Stage::AwaitsRewrite && current == token {
                 aof.order_and_wait(Order::Drop);
-                remove_temporary_increment(&names);
+                remove_temporary_increment(aof, &names);
                 again = true;
             }
         }
@@ -277,20 +278,22 @@ fn end(server: &Server, token: u64, again: bool) {
     }
 }
 
-fn remove_temporary_increment(names: &Names) {
+fn remove_temporary_increment(aof: &Aof, names: &Names) {
     let name = names.temporary_increment();
     info!(
         "Removing the temp incr aof file {} in the background",
         String::from_utf8_lossy(&name)
     );
     // It is written anew by the next rewrite in any case.
-    let _ = fs::remove_file(names.path(&name));
+    let _ = aof.disk.remove(&names.path(&name));
 }
 
 fn rewrite(shared: &Shared, config: &Config, names: &Names, token: u64) -> Result<(), Failed> {
     let (server, engine) = (&shared.server, &shared.engine);
     let aof = &server.persistence.aof;
-    names.make_directory().map_err(|_| Failed::Error)?;
+    names
+        .make_directory(&*aof.disk)
+        .map_err(|_| Failed::Error)?;
     if engine.snapshots.progress().is_some() {
         return Err(Failed::Busy);
     }
@@ -330,7 +333,7 @@ fn cut(shared: &Shared, names: &Names, token: u64) -> Result<Cut, Failed> {
         }
         Stage::AwaitsRewrite => {
             let name = names.temporary_increment();
-            let file = create(names, &name)?;
+            let file = create(aof, names, &name)?;
             (name, file)
         }
         Stage::On => open_increment(aof, names)?,
@@ -373,8 +376,8 @@ fn cut(shared: &Shared, names: &Names, token: u64) -> Result<Cut, Failed> {
     Ok(Cut { snapshot, stage })
 }
 
-fn create(names: &Names, name: &[u8]) -> Result<File, Failed> {
-    File::create(names.path(name)).map_err(|error| {
+fn create(aof: &Aof, names: &Names, name: &[u8]) -> Result<Box<dyn DiskFile>, Failed> {
+    aof.disk.create(&names.path(name)).map_err(|error| {
         warn!(
             "Can't open the append-only file {}: {}",
             String::from_utf8_lossy(name),
@@ -385,13 +388,15 @@ fn create(names: &Names, name: &[u8]) -> Result<File, Failed> {
 }
 
 /// Opens the next increment and names it in the manifest.
-fn open_increment(aof: &Aof, names: &Names) -> Result<(Vec<u8>, File), Failed> {
-    let mut manifest = aof.state.lock().manifest.clone();
+fn open_increment(aof: &Aof, names: &Names) -> Result<(Vec<u8>, Box<dyn DiskFile>), Failed> {
+    // Locked all the while, so that no manifest takes the place of a later one.
+    let mut state = aof.state.lock();
+    let mut manifest = state.manifest.clone();
     let part = manifest.next_increment(&names.basename);
-    let file = create(names, &part.name)?;
-    let stored = manifest.store(&names.directory, &names.basename);
+    let file = create(aof, names, &part.name)?;
+    let stored = manifest.store(&*aof.disk, &names.directory, &names.basename);
     stored.map_err(|_| Failed::Error)?;
-    aof.state.lock().manifest = manifest;
+    state.manifest = manifest;
     // What the last increment had counts among what came before.
     let figures = &aof.figures;
     let last = figures.increment_size.load(Relaxed);
@@ -411,7 +416,8 @@ pub(super) fn write_first_base(shared: &Shared, config: &Config, path: &Path) ->
     let temporary = temporary_base(config);
     let written = write_base(shared, config, snapshot, &temporary, format(config));
     written.map_err(|_| ())?;
-    fs::rename(&temporary, path).map_err(|error| {
+    let disk = &*shared.server.persistence.disk;
+    disk.rename(&temporary, path).map_err(|error| {
         warn!(
             "Error moving temp append only file on the final destination: {}",
             words(&error)
@@ -427,7 +433,7 @@ fn write_base(
     path: &Path,
     format: BaseFormat,
 ) -> Result<(), Failed> {
-    let file = match File::create(path) {
+    let file = match shared.server.persistence.disk.create(path) {
         Ok(file) => file,
         Err(error) => {
             snapshot.give_up(&shared.engine);
@@ -547,7 +553,7 @@ fn put_in_place(
     let base = manifest.next_base(&names.basename, format);
     let base_path = base.path(&names.directory);
     let name = temporary.file_name().unwrap_or_default().display();
-    fs::rename(&temporary, &base_path).map_err(|error| {
+    aof.disk.rename(&temporary, &base_path).map_err(|error| {
         warn!(
             "Error trying to rename the temporary AOF base file {name} into {}: {}",
             base_path.display(),
@@ -559,10 +565,12 @@ fn put_in_place(
         "Successfully renamed the temporary AOF base file {name} into {}",
         base.shown()
     );
-    if let Err(error) = name_files(&mut state, names, manifest) {
-        // The old manifest is in force, which does not name it.
-        let _ = fs::remove_file(&base_path);
-        return Err(error);
+    if let Err(unstored) = name_files(&*aof.disk, &mut state, names, manifest) {
+        if unstored == Unstored::Refused {
+            // The old manifest is in force, which does not name it.
+            let _ = aof.disk.remove(&base_path);
+        }
+        return Err(Failed::Error);
     }
     let base_size = fs::metadata(&base_path).map_or(0, |metadata| metadata.len());
     let figures = &aof.figures;
@@ -577,21 +585,27 @@ fn put_in_place(
 }
 
 /// Names the increment that was temporary, makes history of what the base replaces, and stores the manifest.
-fn name_files(state: &mut State, names: &Names, mut manifest: Manifest) -> Result<(), Failed> {
+fn name_files(
+    disk: &dyn Disk,
+    state: &mut State,
+    names: &Names,
+    mut manifest: Manifest,
+) -> Result<(), Unstored> {
     let mut renamed = None;
     if state.stage == Stage::AwaitsRewrite {
         let temporary = names.temporary_increment();
         let part = manifest.next_increment(&names.basename);
         let shown = String::from_utf8_lossy(&temporary).into_owned();
         let path = part.path(&names.directory);
-        fs::rename(names.path(&temporary), &path).map_err(|error| {
-            warn!(
-                "Error trying to rename the temporary AOF incr file {shown} into {}: {}",
-                path.display(),
-                words(&error)
-            );
-            Failed::Error
-        })?;
+        disk.rename(&names.path(&temporary), &path)
+            .map_err(|error| {
+                warn!(
+                    "Error trying to rename the temporary AOF incr file {shown} into {}: {}",
+                    path.display(),
+                    words(&error)
+                );
+                Unstored::Refused
+            })?;
         info!(
             "Successfully renamed the temporary AOF incr file {shown} into {}",
             part.shown()
@@ -599,15 +613,16 @@ fn name_files(state: &mut State, names: &Names, mut manifest: Manifest) -> Resul
         renamed = Some(path);
     }
     manifest.retire_increments(usize::from(state.stage != Stage::Off));
-    if manifest.store(&names.directory, &names.basename).is_err() {
+    let stored = manifest.store(disk, &names.directory, &names.basename);
+    if stored == Err(Unstored::Refused) {
         if let Some(path) = renamed {
             // Not named by the manifest that is in force.
-            let _ = fs::remove_file(path);
+            let _ = disk.remove(&path);
         }
-        return Err(Failed::Error);
+    } else {
+        state.manifest = manifest;
     }
-    state.manifest = manifest;
-    Ok(())
+    stored
 }
 
 /// Removes files that are of no use any more, and forgets them (aofDelHistoryFiles, Redis 7.2).
@@ -617,16 +632,19 @@ pub(super) fn delete_history(aof: &Aof, config: &Config) {
         return;
     }
     let names = Names::of(config);
+    // Not as long as a manifest may come back that has them loaded.
+    if aof.disk.sync_directory(&names.directory).is_err() {
+        return;
+    }
     for part in std::mem::take(&mut state.manifest.history) {
         info!(
             "Removing the history file {} in the background",
             part.shown()
         );
         // What cannot be removed does no harm.
-        let _ = fs::remove_file(part.path(&names.directory));
+        let _ = aof.disk.remove(&part.path(&names.directory));
     }
-    let manifest = state.manifest.clone();
-    drop(state);
     // The log says what fails; the old manifest names files that are not loaded.
-    let _ = manifest.store(&names.directory, &names.basename);
+    let manifest = &state.manifest;
+    let _ = manifest.store(&*aof.disk, &names.directory, &names.basename);
 }

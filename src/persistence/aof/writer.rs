@@ -12,8 +12,7 @@
 mod sync;
 mod translate;
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,6 +30,7 @@ use self::sync::Syncer;
 use self::translate::Translation;
 use super::Aof;
 use crate::net::Shared;
+use crate::persistence::disk::DiskFile;
 use crate::process::words;
 
 /// What the thread is told.
@@ -52,7 +52,7 @@ pub(super) enum Order {
 /// A file to be written.
 pub(super) struct Beginning {
     pub(super) reader: Reader,
-    pub(super) file: File,
+    pub(super) file: Box<dyn DiskFile>,
     /// Its bytes.
     pub(super) size: u64,
     /// The database that the log has selected where the reader begins, if it does not say so itself.
@@ -63,7 +63,7 @@ pub(super) struct Beginning {
 #[derive(Debug)]
 pub(super) struct Rotation {
     pub(super) at: u64,
-    pub(super) file: File,
+    pub(super) file: Box<dyn DiskFile>,
     pub(super) db: Option<u16>,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Writer {
 /// The file that is being written.
 struct Current {
     reader: Reader,
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     /// Its bytes.
     size: u64,
     /// Of those, the bytes that are on disk or on their way.
@@ -94,8 +94,10 @@ struct Current {
     pending: Vec<u8>,
     /// The offset of the log up to which everything is written.
     written: u64,
-    /// When it was last brought to the disk, in Unix seconds.
-    synced_s: i64,
+    /// When it was last brought to the disk, on the monotonic clock.
+    synced_ns: u64,
+    /// While the file before this one is being brought to the disk, until when nothing is written into this one.
+    held_until_ns: Option<u64>,
 }
 
 /// Writing has failed.
@@ -121,6 +123,10 @@ const PENDING_KEPT: usize = 64 << 10;
 const TOLD_APART_S: i64 = 30;
 /// Nanoseconds until a write that failed is tried again.
 const RETRY_NS: u64 = 100_000_000;
+/// Nanoseconds from one time that a file is brought to the disk to the next.
+const SYNC_EVERY_NS: u64 = 1_000_000_000;
+/// Nanoseconds for which nothing is written into a file because the one before it is not on disk yet.
+const HELD_MAX_NS: u64 = 1_000_000_000;
 
 impl Writer {
     /// The thread's state. It must be made on the thread.
@@ -201,12 +207,13 @@ impl Writer {
         self.current = Some(Current {
             translation: Translation::new(written, db),
             reader,
-            file: Arc::new(file),
+            file: Arc::from(file),
             size,
             synced_size: size,
             pending: Vec::new(),
             written,
-            synced_s: self.shared.server.now_s(),
+            synced_ns: self.shared.server.clock.now().monotonic_ns,
+            held_until_ns: None,
         });
         self.recover();
         self.show();
@@ -218,7 +225,7 @@ impl Writer {
             return false;
         }
         let took = self.take();
-        let wrote = self.write();
+        let wrote = !self.is_held() && self.write();
         let rotated = wrote && self.rotate();
         self.sync();
         self.let_pass();
@@ -230,6 +237,18 @@ impl Writer {
         let now_ns = self.shared.server.clock.now().monotonic_ns;
         let failure = self.failure.as_ref();
         failure.is_some_and(|failure| now_ns < failure.retry_ns)
+    }
+
+    /// Whether nothing is to be written yet, for after a power cut a file cannot be loaded when one before it lacks its end.
+    fn is_held(&mut self) -> bool {
+        let now_ns = self.shared.server.clock.now().monotonic_ns;
+        let is_busy = self.syncer.is_busy();
+        let Some(current) = &mut self.current else {
+            return false;
+        };
+        let held_until_ns = &mut current.held_until_ns;
+        *held_until_ns = held_until_ns.filter(|until_ns| is_busy && now_ns < *until_ns);
+        held_until_ns.is_some()
     }
 
     /// Takes what the log has; whether there was anything.
@@ -281,7 +300,7 @@ impl Writer {
                 "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to complete, this may slow down Redis."
             );
         }
-        let written = write_whole(&current.file, current.size, &mut current.pending);
+        let written = write_whole(&*current.file, current.size, &mut current.pending);
         current.size += written.bytes;
         let spent_ns = self.shared.server.clock.now().monotonic_ns - started_ns;
         let situation = if self.syncer.is_busy() {
@@ -331,14 +350,18 @@ impl Writer {
         let Some(Rotation { file, db, .. }) = rotation else {
             return false;
         };
-        let old = mem::replace(&mut current.file, Arc::new(file));
+        let old = mem::replace(&mut current.file, Arc::from(file));
         let (written, unsynced) = (current.written, current.size > current.synced_size);
         (current.size, current.synced_size) = (0, 0);
         current.translation.restart(db);
         match aof.settings.policy() {
-            AppendFsync::Always if unsynced => self.sync_now(&old, written),
+            AppendFsync::Always if unsynced => self.sync_now(&*old, written),
             // Brought to the disk like the file that is being written, and then closed.
-            AppendFsync::Everysec if unsynced => self.syncer.push(old, written),
+            AppendFsync::Everysec | AppendFsync::No if unsynced => {
+                let now_ns = self.shared.server.clock.now().monotonic_ns;
+                current.held_until_ns = Some(now_ns + HELD_MAX_NS);
+                self.syncer.push(old, written);
+            }
             _ => {}
         }
         self.show();
@@ -353,7 +376,8 @@ impl Writer {
             return;
         };
         let rewriting = || engine.snapshots.progress().is_some();
-        if current.size == current.synced_size {
+        let has_failed = self.syncer.has_failed();
+        if current.size == current.synced_size && !has_failed {
             // What came since was not for the file.
             let written = current.written;
             let aof = &server.persistence.aof;
@@ -365,17 +389,20 @@ impl Writer {
         if settings.no_sync_on_rewrite.load(Relaxed) && rewriting() {
             return;
         }
-        let now_s = server.now_s();
+        let now_ns = server.clock.now().monotonic_ns;
+        let is_due = now_ns - current.synced_ns >= SYNC_EVERY_NS && !self.syncer.is_busy();
         match settings.policy() {
             AppendFsync::Always => {
                 let (file, written) = (Arc::clone(&current.file), current.written);
                 current.synced_size = current.size;
-                current.synced_s = now_s;
-                self.sync_now(&file, written);
+                current.synced_ns = now_ns;
+                self.sync_now(&*file, written);
             }
-            AppendFsync::Everysec if now_s > current.synced_s && !self.syncer.is_busy() => {
+            AppendFsync::Everysec | AppendFsync::No
+                if is_due && (has_failed || settings.policy() == AppendFsync::Everysec) =>
+            {
                 current.synced_size = current.size;
-                current.synced_s = now_s;
+                current.synced_ns = now_ns;
                 let (file, written) = (Arc::clone(&current.file), current.written);
                 self.syncer.push(file, written);
             }
@@ -383,10 +410,10 @@ impl Writer {
         }
     }
 
-    fn sync_now(&self, file: &File, written: u64) {
+    fn sync_now(&self, file: &dyn DiskFile, written: u64) {
         let clock = &self.shared.server.clock;
         let started_ns = clock.now().monotonic_ns;
-        if let Err(error) = file.sync_data() {
+        if let Err(error) = file.sync() {
             warn!(
                 "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {}. Exiting...",
                 words(&error)
@@ -394,7 +421,15 @@ impl Writer {
             std::process::exit(1);
         }
         self.note_latency("aof-fsync-always", clock.now().monotonic_ns - started_ns);
+        self.forget_sync_failure();
         self.aof().note_synced(&self.shared.engine, written);
+    }
+
+    /// Bringing files to the disk works again, or does not matter any more.
+    fn forget_sync_failure(&self) {
+        if self.syncer.take_failure() {
+            self.aof().note_sync_error(&self.shared.engine, None);
+        }
     }
 
     /// The offset up to which replies may reveal what was written.
@@ -402,7 +437,8 @@ impl Writer {
         let Some(current) = &self.current else {
             return u64::MAX;
         };
-        if self.failure.is_some() || self.syncer.is_busy() {
+        let is_strict = self.aof().settings.policy() == AppendFsync::Always;
+        if self.failure.is_some() || self.syncer.is_busy() && !is_strict {
             return u64::MAX;
         }
         current.written
@@ -451,7 +487,9 @@ impl Writer {
 
     /// Writes everything that is there and brings it to the disk.
     fn settle(&mut self) -> Result<(), String> {
-        while self.work() {}
+        while self.work() || self.is_held() {
+            self.syncer.drain();
+        }
         self.syncer.drain();
         let Some(current) = &mut self.current else {
             return Ok(());
@@ -459,9 +497,9 @@ impl Writer {
         if self.failure.is_some() {
             return Err("it cannot be written".to_owned());
         }
-        current.file.sync_data().map_err(|error| words(&error))?;
+        current.file.sync().map_err(|error| words(&error))?;
         current.synced_size = current.size;
-        current.synced_s = self.shared.server.now_s();
+        current.synced_ns = self.shared.server.clock.now().monotonic_ns;
         let written = current.written;
         self.aof().note_synced(&self.shared.engine, written);
         self.let_pass();
@@ -483,6 +521,7 @@ impl Writer {
         self.failure = None;
         self.aof().rotation.lock().take();
         self.aof().note_write_error(&self.shared.engine, None);
+        self.forget_sync_failure();
         if mem::take(&mut self.holds_back) {
             self.shared.engine.hold_replies_back(None);
         }
@@ -514,9 +553,9 @@ impl Writer {
                 }
                 return;
             }
-            let is_synced = current.size == current.synced_size;
-            if is_synced || self.shared.server.persistence.aof.settings.policy() == AppendFsync::No
-            {
+            let policy = self.shared.server.persistence.aof.settings.policy();
+            let is_synced = current.size == current.synced_size || policy == AppendFsync::No;
+            if is_synced && current.held_until_ns.is_none() && !self.syncer.has_failed() {
                 return std::thread::park();
             }
         }
@@ -538,7 +577,7 @@ struct Written {
 }
 
 /// Appends `pending` to a file of so many bytes, whole or not at all: `pending` is what is left.
-fn write_whole(file: &File, size: u64, pending: &mut Vec<u8>) -> Written {
+fn write_whole(file: &dyn DiskFile, size: u64, pending: &mut Vec<u8>) -> Written {
     let mut done = 0;
     let error = loop {
         let rest = pending.get(done..).unwrap_or_default();
@@ -550,7 +589,7 @@ fn write_whole(file: &File, size: u64, pending: &mut Vec<u8>) -> Written {
                 left: None,
             };
         }
-        match (&*file).write(rest) {
+        match file.append(rest) {
             Ok(0) => break io::ErrorKind::WriteZero.into(),
             Ok(count) => done += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -558,7 +597,7 @@ fn write_whole(file: &File, size: u64, pending: &mut Vec<u8>) -> Written {
         }
     };
     let left = if done > 0 {
-        file.set_len(size).err()
+        file.truncate(size).err()
     } else {
         None
     };

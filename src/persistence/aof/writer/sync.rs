@@ -1,15 +1,17 @@
 //! The thread that brings files to the disk once a second, while the next writes go on.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::{JoinHandle, Thread};
 
 use tracing::warn;
 
 use crate::net::Shared;
+use crate::persistence::disk::DiskFile;
 use crate::process::words;
 
 /// The writer's end.
@@ -17,13 +19,14 @@ pub(super) struct Syncer {
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
     busy: Arc<AtomicU64>,
+    failed: Arc<AtomicBool>,
     started_ns: u64,
     shared: Arc<Shared>,
 }
 
 enum Job {
     /// Bring this file to the disk, into which the log was written up to this offset.
-    Sync(Arc<File>, u64),
+    Sync(Arc<dyn DiskFile>, u64),
     /// Say when everything before is done.
     Drain(std::sync::mpsc::SyncSender<()>),
     End,
@@ -37,14 +40,17 @@ impl Syncer {
     pub(super) fn start(shared: Arc<Shared>, writer: Thread) -> io::Result<Self> {
         let (jobs, receiver) = channel();
         let busy = Arc::<AtomicU64>::default();
+        let failed = Arc::<AtomicBool>::default();
         let (done, server) = (Arc::clone(&busy), Arc::clone(&shared));
+        let fails = Arc::clone(&failed);
         let thread = std::thread::Builder::new()
             .name("aof-fsync".to_owned())
             .spawn(move || {
                 for job in receiver {
                     match job {
                         Job::Sync(file, written) => {
-                            sync(&server, &file, written);
+                            let synced = sync(&server, &*file, written);
+                            fails.store(synced.is_err(), Relaxed);
                             done.fetch_sub(1, AcqRel);
                             writer.unpark();
                         }
@@ -60,13 +66,14 @@ impl Syncer {
             jobs,
             thread,
             busy,
+            failed,
             started_ns: 0,
             shared,
         })
     }
 
     /// Has a file brought to the disk.
-    pub(super) fn push(&mut self, file: Arc<File>, written: u64) {
+    pub(super) fn push(&mut self, file: Arc<dyn DiskFile>, written: u64) {
         if self.busy.fetch_add(1, AcqRel) == 0 {
             self.started_ns = self.shared.server.clock.now().monotonic_ns;
         }
@@ -78,6 +85,16 @@ impl Syncer {
     /// Whether a file is being brought to the disk.
     pub(super) fn is_busy(&self) -> bool {
         self.show() > 0
+    }
+
+    /// Whether the last one could not be brought to the disk.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// As [`Syncer::has_failed`], once.
+    pub(super) fn take_failure(&self) -> bool {
+        self.failed.swap(false, Relaxed)
     }
 
     /// Whether that takes long; said once for each time.
@@ -115,16 +132,19 @@ impl Syncer {
     }
 }
 
-fn sync(shared: &Shared, file: &File, written: u64) {
+/// The log of the process says what fails.
+fn sync(shared: &Shared, file: &dyn DiskFile, written: u64) -> io::Result<()> {
     let aof = &shared.server.persistence.aof;
-    match file.sync_data() {
+    let synced = file.sync();
+    match &synced {
         Ok(()) => {
             aof.note_sync_error(&shared.engine, None);
             aof.note_synced(&shared.engine, written);
         }
         Err(error) => {
-            warn!("Fail to fsync the AOF file: {}", words(&error));
-            aof.note_sync_error(&shared.engine, Some(words(&error)));
+            warn!("Fail to fsync the AOF file: {}", words(error));
+            aof.note_sync_error(&shared.engine, Some(words(error)));
         }
     }
+    synced
 }
