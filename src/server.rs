@@ -334,6 +334,8 @@ impl Server {
             refused,
             input,
             output,
+            gathered: _,
+            gathered_peak: _,
             alone_since_ms: _,
         } = &self.replication.counters;
         for counter in [full, partial, refused, input, output] {

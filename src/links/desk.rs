@@ -25,7 +25,7 @@ use super::dump::Dump;
 use super::supervise;
 use crate::net::Shared;
 use crate::persistence;
-use crate::replication::{Follower, Psync};
+use crate::replication::{Follower, Phase, Psync};
 
 /// The desk of the links thread.
 pub(super) struct Desk {
@@ -50,9 +50,12 @@ struct Applicant {
 impl Applicant {
     /// The newest form of snapshots that it reads: that of Redis 7.0, unless it says that it is newer.
     fn version(&self) -> RdbVersion {
-        match self.follower.conf.lock().version {
+        let conf = self.follower.conf.lock();
+        match conf.version {
             Some((9.., _)) => RdbVersion::V80,
             Some((8, _) | (7, 2..)) => RdbVersion::V11,
+            // Some Valkeys tell their version over their other connection only.
+            None if conf.rdb_channel => RdbVersion::V11,
             _ => RdbVersion::V10,
         }
     }
@@ -63,6 +66,8 @@ impl Applicant {
 pub(super) struct Start {
     /// The place in the history that the snapshot is of.
     pub(super) place: Place,
+    /// The database that the stream has selected there.
+    pub(super) db: u16,
     /// What comes after it.
     pub(super) reader: Reader,
     pub(super) body: Body,
@@ -112,7 +117,10 @@ impl Desk {
     /// A replica waits for a snapshot.
     pub(super) fn join(&self, follower: &Arc<Follower>, asked: &Psync) -> oneshot::Receiver<Start> {
         let (start, receiver) = oneshot::channel();
-        let takes_stream = follower.conf.lock().capabilities.eof && *asked != Psync::Old;
+        let takes_stream = {
+            let conf = follower.conf.lock();
+            conf.capabilities.eof && (*asked != Psync::Old || conf.rdb_channel)
+        };
         self.waiting.borrow_mut().push(Applicant {
             follower: Arc::clone(follower),
             since_ms: self.shared.server.clock.now().ms(),
@@ -193,6 +201,14 @@ impl Desk {
         if !follower.has_acknowledged.swap(true, Relaxed) {
             follower.client.inbox.wake();
         }
+        if follower.phase() == Phase::Loading {
+            follower.set_phase(Phase::Online);
+            info!("Synchronization with replica {} succeeded", follower.name());
+            let shared = Arc::clone(&self.shared);
+            tokio::task::spawn_local(async move {
+                supervise::count_good(&shared, shared.server.clock.now().ms()).await;
+            });
+        }
         let offset = offset.max(before);
         self.shared
             .engine
@@ -243,6 +259,7 @@ fn send_to_all(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
         let body = Body::Stream { mark, pieces };
         let start = Start {
             place,
+            db: dump.stream_db(),
             reader,
             body,
         };
@@ -266,6 +283,7 @@ fn make_file(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
         let body = Body::File(receiver);
         let start = Start {
             place,
+            db: dump.stream_db(),
             reader,
             body,
         };

@@ -62,6 +62,12 @@ impl Dump {
         Ok((dump, places))
     }
 
+    /// The database that the stream has selected at its place.
+    pub(super) fn stream_db(&self) -> u16 {
+        let db = self.form.place.map(|(_, db)| db);
+        db.and_then(|db| u16::try_from(db).ok()).unwrap_or(0)
+    }
+
     /// Writes it.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tracing::{debug, info, warn};
 
 use super::dial::{DialError, Uplink, dial};
+use super::gather::{self, Gathered, Received};
 use super::receive::{Loading, Snapshot};
 use super::supervise::change_world;
 use crate::net::Shared;
@@ -40,6 +41,8 @@ pub(super) struct Link {
     pub(super) loading: Option<Loading>,
     /// What the last attempt failed of: it is said in the log once, not every second.
     last_trouble: Option<String>,
+    /// The target that gave no snapshot over a connection of its own although it had offered to: it is not asked again.
+    one_channel: Option<Target>,
 }
 
 /// Why the link broke.
@@ -83,6 +86,7 @@ impl Link {
             db: 0,
             loading: None,
             last_trouble: None,
+            one_channel: None,
         }
     }
 
@@ -227,6 +231,7 @@ impl Link {
             .shake_hands(target, &mut uplink, &mut input, place)
             .await;
         let answer = self.end_failover(answer).await?;
+        let mut gathered = None;
         match answer {
             Answer::Continue(id) => {
                 info!("Successful partial resynchronization with master.");
@@ -252,6 +257,14 @@ impl Link {
                     .synchronise(target, &mut uplink, input, Snapshot::At(place))
                     .await?;
             }
+            Answer::DualChannel => {
+                let ahead = std::mem::take(&mut input);
+                let synchronised = self.synchronise_apart(target, &mut uplink, ahead).await;
+                if let Err(LinkError::Handshake(HandshakeError::DualChannel(_))) = synchronised {
+                    self.one_channel = Some(target.clone());
+                }
+                gathered = Some(synchronised?);
+            }
             Answer::Old => {
                 info!("Retrying with SYNC...");
                 input = self
@@ -261,7 +274,7 @@ impl Link {
         }
         self.last_trouble = None;
         let session = session.insert(self.session(target, &uplink));
-        self.stream(target, session, uplink, input).await
+        self.stream(target, session, uplink, input, gathered).await
     }
 
     /// Ends a coordinated failover with the answer of its target: it has agreed, or this server stays what it was.
@@ -305,7 +318,7 @@ impl Link {
             ),
             None => info!("Partial resynchronization not possible (no cached master)"),
         }
-        let mut handshake = Handshake::new(self.introduction(place));
+        let mut handshake = Handshake::new(self.introduction(target, place));
         let timeout = self.timeout();
         loop {
             let output = handshake.take_output();
@@ -336,7 +349,7 @@ impl Link {
         }
     }
 
-    fn introduction(&self, place: Option<Place>) -> Introduction {
+    pub(super) fn introduction(&self, target: &Target, place: Option<Place>) -> Introduction {
         let config = self.shared.server.config.read();
         let text = |key: Key<OptionalText>| config.read(key).map(<[u8]>::to_vec);
         let announced = config.read(directive::REPLICA_ANNOUNCE_PORT);
@@ -347,6 +360,7 @@ impl Link {
             config.read(directive::PORT)
         };
         let port = if announced > 0 { announced } else { own };
+        let takes_over = self.shared.server.replication.failover_phase().is_some();
         let password = text(directive::MASTERAUTH).filter(|password| !password.is_empty());
         Introduction {
             credentials: password.map(|password| Credentials {
@@ -356,7 +370,10 @@ impl Link {
             port: u16::try_from(port).unwrap_or(0),
             ip: text(directive::REPLICA_ANNOUNCE_IP),
             place,
-            takes_over: self.shared.server.replication.failover_phase().is_some(),
+            takes_over,
+            dual_channel: !takes_over
+                && config.read(directive::DUAL_CHANNEL_REPLICATION_ENABLED)
+                && self.one_channel.as_ref() != Some(target),
         }
     }
 
@@ -377,6 +394,7 @@ impl Link {
         session: &mut Session,
         uplink: Uplink,
         mut input: BytesMut,
+        mut gathered: Option<Gathered>,
     ) -> Result<std::convert::Infallible, LinkError> {
         let client = Arc::clone(&session.client);
         let mut parser = Parser::default();
@@ -399,18 +417,28 @@ impl Link {
             let error = tokio::select! {
                 biased;
                 () = killed => Some(LinkError::Killed),
+                // The primary does not count on us until what has gathered is executed.
                 _ = acks.tick() => {
                     let timeout_ms = i64::try_from(self.timeout().as_millis()).unwrap_or(i64::MAX);
-                    if self.now_ms() - heard_ms > timeout_ms {
+                    if gathered.is_some() {
+                        gather::sign_of_life(&mut writing).await;
+                        None
+                    } else if self.now_ms() - heard_ms > timeout_ms {
                         Some(LinkError::Silent(LinkPhase::Connected))
                     } else {
                         self.acknowledge(&mut writing, self.shared.engine.log.end()).await.err()
                     }
                 }
-                count = reading.read_buf(&mut input) => match count {
-                    Ok(0) => Some(LinkError::Io("the master closed the connection", io::ErrorKind::UnexpectedEof.into())),
+                received = gather::receive(&mut gathered, &mut reading, &mut input) => match received {
+                    Ok(Received::Gathered) => None,
+                    Ok(Received::EndOfGathered(trouble)) => {
+                        heard_ms = self.now_ms();
+                        acks.reset_immediately();
+                        trouble
+                    }
+                    Ok(Received::New(0)) => Some(LinkError::Io("the master closed the connection", io::ErrorKind::UnexpectedEof.into())),
                     Err(error) => Some(LinkError::Io("reading from the master", error)),
-                    Ok(count) => {
+                    Ok(Received::New(count)) => {
                         heard_ms = self.now_ms();
                         self.shared.server.replication.counters.input.fetch_add(count as u64, Relaxed);
                         client.shown.last_ms.store(heard_ms, Relaxed);
@@ -571,7 +599,7 @@ pub(super) fn periodic(period: Duration) -> Interval {
 }
 
 /// Reads a line, without its end.
-async fn read_line(
+pub(super) async fn read_line(
     uplink: &mut Uplink,
     input: &mut BytesMut,
     stage: Stage,

@@ -9,6 +9,7 @@ mod desk;
 mod dial;
 mod dump;
 mod follow;
+mod gather;
 mod receive;
 mod serve;
 mod supervise;

@@ -19,7 +19,7 @@ use config::directive;
 use engine::loading::{Expired, LoadObserver, LoadProgress, LoadTerms, Pace, Present, load};
 use engine::{Engine, Layout, World, keyspace};
 use persist::Checksums;
-use replication::{Place, Transfer, TransferForm};
+use replication::{Place, SnapshotEnd, Transfer, TransferForm};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -35,6 +35,8 @@ use crate::replication::{LinkPhase, Target, random_id};
 pub(super) enum Snapshot {
     /// That of this place.
     At(Place),
+    /// That of this place, over a connection of its own: nothing comes behind it.
+    Apart(SnapshotEnd),
     /// That of no place that the primary would know again (SYNC).
     Nowhere,
 }
@@ -65,7 +67,7 @@ const ROOM: usize = 64 * 1024;
 /// How long it is until another look at whether an aborted snapshot has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How often the primary is shown that we live while a load keeps us busy.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 impl Link {
     /// Receives and loads the snapshot; what came behind it is the beginning of the stream.
@@ -582,7 +584,7 @@ impl Job {
 
     fn place(&self) -> Place {
         match self.snapshot {
-            Snapshot::At(place) => place,
+            Snapshot::At(place) | Snapshot::Apart(SnapshotEnd { place, .. }) => place,
             Snapshot::Nowhere => Place {
                 id: random_id(),
                 offset: 0,
@@ -600,10 +602,14 @@ struct Observer<'j> {
 
 impl<'j> Observer<'j> {
     fn new(job: &'j Job) -> Self {
+        let stream_db = match job.snapshot {
+            Snapshot::Apart(end) => end.db,
+            Snapshot::At(_) | Snapshot::Nowhere => 0,
+        };
         Self {
             job,
             keys: 0,
-            stream_db: 0,
+            stream_db,
         }
     }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use log::Reader;
-use replication::Notice;
+use replication::{Notice, SnapshotEnd};
 use resp::{Limits, Parse, Parser, Trust};
 use tracing::{debug, info, warn};
 
@@ -90,6 +90,8 @@ pub(super) async fn serve(parked: Parked, desk: Rc<Desk>) {
         }
         Err(error) => debug!("Error registering the connection of replica {name}: {error}"),
     }
+    let replication = &shared.server.replication;
+    replication.channels.part(client.id, shared.now_ms());
     shared.engine.acks.leave(client.id);
     shared.server.replication.followers.forget(client.id);
     desk.part(&mut state.session).await;
@@ -113,8 +115,12 @@ impl Link {
             .server
             .replication
             .decide(&shared.engine, &asked, &name);
+        let mut phase = Phase::Online;
         let reader = match decision {
             Decision::Continue(reader, id) => {
+                if self.follows_own_snapshot() {
+                    phase = Phase::Loading;
+                }
                 let line = if self.follower.conf.lock().capabilities.psync2 {
                     format!("+CONTINUE {id}\r\n")
                 } else {
@@ -129,10 +135,20 @@ impl Link {
                 None => return self.stay_satisfied().await,
             },
         };
-        self.follower.set_phase(Phase::Online);
-        info!("Synchronization with replica {name} succeeded");
-        self.desk.replicas_changed().await;
+        self.follower.set_phase(phase);
+        if phase == Phase::Online {
+            info!("Synchronization with replica {name} succeeded");
+            self.desk.replicas_changed().await;
+        }
         self.stream_log(reader).await
+    }
+
+    /// Whether a snapshot goes to the same replica over another connection: what follows it is kept for this one, which takes
+    /// it over now.
+    fn follows_own_snapshot(&self) -> bool {
+        let channels = &self.desk.shared.server.replication.channels;
+        let snapshot = self.follower.conf.lock().rdb_client;
+        snapshot.is_some_and(|client| channels.release(client))
     }
 
     /// The primary steps down: this server becomes one, if the two have the same history.
@@ -164,18 +180,30 @@ impl Link {
         let start = self.desk.join(&self.follower, asked);
         let Start {
             place,
+            db,
             reader,
             body,
         } = self.drive(start).await?.map_err(|_| Ending::NoSnapshot)?;
         self.follower.sent.store(reader.at(), Relaxed);
-        if *asked != Psync::Old {
-            let line = format!("+FULLRESYNC {} {}\r\n", place.id, place.offset);
-            self.state.session.out.push(line.as_bytes());
+        let is_apart = self.follower.conf.lock().rdb_channel;
+        let line = match asked {
+            _ if is_apart => {
+                let client = self.state.session.client.id;
+                format!("{}\r\n", SnapshotEnd { place, db, client })
+            }
+            Psync::At { .. } => format!("+FULLRESYNC {} {}\r\n", place.id, place.offset),
+            Psync::Old => String::new(),
+        };
+        self.state.session.out.push(line.as_bytes());
+        let mut reader = Some(reader);
+        if is_apart && let Some(reader) = reader.take() {
+            let replication = &self.desk.shared.server.replication;
+            replication.channels.keep(&self.follower, reader);
         }
         let waits_for_ack = match body {
             Body::Stream { mark, pieces } => {
                 self.send_stream(&mark, pieces).await?;
-                *asked != Psync::Old
+                !is_apart && *asked != Psync::Old
             }
             Body::File(made) => {
                 self.follower.set_phase(Phase::Saving);
@@ -185,9 +213,9 @@ impl Link {
                 false
             }
         };
-        if self.follower.conf.lock().rdb_only {
+        let Some(reader) = reader.filter(|_| !self.follower.conf.lock().rdb_only) else {
             return Ok(None);
-        }
+        };
         if waits_for_ack {
             let follower = Arc::clone(&self.follower);
             let acknowledged = poll_fn(|_| match follower.has_acknowledged.load(Relaxed) {

@@ -37,9 +37,11 @@ impl Supervisor {
                 .resize_backlog(&shared.engine, size);
         }
         fail_over(shared, now_ms).await;
-        let followers = shared.server.replication.followers.all();
-        for follower in &followers {
+        let replication = &shared.server.replication;
+        let followers = replication.followers.all();
+        for follower in followers.iter().chain(&replication.channels.parted()) {
             if is_over_limit(shared, follower, now_ms) {
+                replication.channels.release(follower.client.id);
                 let line = client_info::line(&shared.engine, &follower.client, now_ms);
                 warn!("Client {line} closed for overcoming of output buffer limits.");
                 shared.server.counters.output_limit.fetch_add(1, Relaxed);
@@ -52,6 +54,12 @@ impl Supervisor {
         self.second_ms = now_ms;
         self.ping(shared, &followers, now_ms);
         end_silent(shared, &followers, now_ms);
+        for follower in replication.channels.release_old(now_ms) {
+            info!(
+                "Replica {} has not asked for the stream behind its snapshot: it is kept no longer",
+                follower.name()
+            );
+        }
         count_good(shared, now_ms).await;
         end_backlog(shared, &followers, now_ms).await;
         remove_sync_file(shared, &followers);

@@ -57,6 +57,8 @@ pub(crate) enum Phase {
     Saving,
     /// Its snapshot is being sent.
     Sending,
+    /// It is sent the log while it loads its snapshot, which goes over a connection of its own.
+    Loading,
     /// It follows the log.
     Online,
     /// It got the snapshot and wants nothing else (REPLCONF rdb-only).
@@ -73,6 +75,7 @@ impl Phase {
         match self {
             Self::Talking | Self::Waiting | Self::Saving => "wait_bgsave",
             Self::Sending => "send_bulk",
+            Self::Loading => "bg_transfer",
             Self::Online => "online",
             Self::Satisfied => "rdb_transmitted",
         }
@@ -102,7 +105,8 @@ impl Follower {
             1 => Phase::Waiting,
             2 => Phase::Saving,
             3 => Phase::Sending,
-            4 => Phase::Online,
+            4 => Phase::Loading,
+            5 => Phase::Online,
             _ => Phase::Satisfied,
         }
     }
@@ -115,6 +119,15 @@ impl Follower {
     pub(crate) fn is_good(&self, now_ms: i64, lag_max_s: i64) -> bool {
         let lag_s = (now_ms - self.acknowledged_ms.load(Relaxed)) / 1000;
         self.phase() == Phase::Online && lag_s <= lag_max_s
+    }
+
+    /// Which of its connections this is, where it has two.
+    pub(crate) fn channel(&self) -> Option<&'static str> {
+        if self.conf.lock().rdb_channel {
+            Some("rdb-channel")
+        } else {
+            (self.phase() == Phase::Loading).then_some("main-channel")
+        }
     }
 
     /// The address by which it is known, and its port.

@@ -4,6 +4,7 @@
 //! 2. Lock order: shards, then the state here, then the log. Nothing here takes a shard while it holds the state.
 //! 3. The sockets are in `links`: they read the state, and are told of changes by [`Replication::targets`].
 
+mod channels;
 mod failover;
 mod followers;
 mod state;
@@ -19,6 +20,7 @@ use replication::{History, Place, ReplicationId, Resume};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use self::channels::Channels;
 pub(crate) use self::failover::{Failover, FailoverPhase};
 pub(crate) use self::followers::{Follower, Followers, Phase, Psync};
 pub(crate) use self::state::{LinkPhase, Upstream};
@@ -30,6 +32,8 @@ pub(crate) struct Replication {
     state: Mutex<State>,
     /// Connections of replicas.
     pub(crate) followers: Followers,
+    /// What is kept for replicas whose snapshot goes over a connection of its own.
+    pub(crate) channels: Channels,
     /// Whom to follow; the link watches it.
     targets: watch::Sender<Option<Target>>,
     /// Connections that go to the links thread.
@@ -53,6 +57,10 @@ pub(crate) struct Counters {
     pub(crate) input: AtomicU64,
     /// Bytes sent to replicas.
     pub(crate) output: AtomicU64,
+    /// Bytes of the stream that wait on this replica until its snapshot is loaded, and the most that they were for this or
+    /// the last snapshot.
+    pub(crate) gathered: AtomicU64,
+    pub(crate) gathered_peak: AtomicU64,
     /// Since when there has been no replica, in Unix milliseconds; 0 while there is one.
     pub(crate) alone_since_ms: AtomicI64,
 }
@@ -122,6 +130,7 @@ impl Replication {
                 resumed_db: None,
             }),
             followers: Followers::default(),
+            channels: Channels::default(),
             targets: watch::Sender::new(target),
             arrivals,
             counters: Counters::default(),
@@ -413,6 +422,17 @@ impl Replication {
                 Decision::Full
             }
         }
+    }
+
+    /// Whether a replica that asks so can go on where it is: [`Replication::decide`] says it in the log, too.
+    pub(crate) fn resumes(&self, engine: &Engine, psync: &Psync) -> bool {
+        let state = self.state.lock();
+        let Psync::At { id, wanted, .. } = psync else {
+            return false;
+        };
+        let from = u64::try_from(wanted - 1).ok().filter(|_| state.has_backlog);
+        state.history.resume(id, *wanted) == Resume::Possible
+            && from.is_some_and(|from| engine.log.reader(from).is_some())
     }
 
     /// The place of the end of the log, with a reader of what follows. Every shard is held by the caller, so that it is the

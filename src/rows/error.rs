@@ -94,6 +94,8 @@ pub(crate) enum RowError {
     ReplconfIp(usize),
     ReplconfOption(Box<[u8]>),
     ReplconfFilter(Box<[u8]>),
+    /// There is no connection of a snapshot with this number.
+    RdbClient(u64),
     SaveInProgress,
     SaveFailed,
     NothingToCancel,
@@ -171,6 +173,9 @@ impl RowError {
                     printable(option, WORD_MAX)
                 )
                 .into();
+            }
+            Self::RdbClient(client) => {
+                return format!("ERR Unrecognized RDB client id {client}").into();
             }
             Self::ReplconfFilter(filter) => {
                 return format!(

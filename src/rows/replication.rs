@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use config::composite::Primary;
+use config::directive;
 use engine::clients::flag;
 use engine::{EngineCommand, Flow, Handler, Holding, HostRequest, SessionCtx};
 use replication::{ConfError, Notice};
@@ -13,7 +14,7 @@ use super::error::RowError;
 use super::{host, server};
 use crate::Server;
 use crate::client_info;
-use crate::replication::{Failover, FailoverPhase, LinkPhase, Phase, Psync};
+use crate::replication::{Failover, FailoverPhase, Follower, LinkPhase, Phase, Psync};
 
 /// The rows of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[
@@ -255,11 +256,19 @@ const REPLCONF: EngineCommand = EngineCommand {
 };
 
 fn replconf(ctx: &mut SessionCtx<'_>, args: Args<'_>) -> Result<Flow, CommandError> {
-    let follower = server(ctx).replication.followers.of(&ctx.session.client);
+    let replication = &server(ctx).replication;
+    let follower = replication.followers.of(&ctx.session.client);
     ctx.session.client.set_flag(flag::TALKS, true);
-    let taken = follower.conf.lock().take(args.peek_all());
+    let mut conf = follower.conf.lock();
+    let taken = conf.take(args.peek_all());
     match taken {
-        Ok(None) => Ok(Reply::Ok.into()),
+        Ok(None) => match conf.rdb_client {
+            Some(client) if !replication.channels.has(client) => {
+                conf.rdb_client = None;
+                Err(RowError::RdbClient(client).into())
+            }
+            _ => Ok(Reply::Ok.into()),
+        },
         // Neither is answered: an ACK says something only on the connection of a replica, which is not here.
         Ok(Some(Notice::Ack { .. } | Notice::GetAck)) => ctx.written(),
         Err(ConfError::Syntax) => Err(CommandError::Syntax),
@@ -347,7 +356,15 @@ fn serve(ctx: &SessionCtx<'_>, asked: Psync) -> Result<Flow, CommandError> {
         return Err(RowError::PendingOutput.into());
     }
     let follower = replication.followers.of(client);
-    info!("Replica {} asks for synchronization", follower.name());
+    let name = follower.name();
+    info!("Replica {name} asks for synchronization");
+    if takes_dual_channel(ctx, &follower, &asked) {
+        let _why_it_needs_everything = replication.decide(ctx.engine, &asked, &name);
+        info!(
+            "Replica {name} is capable of dual channel synchronization, and partial sync isn't possible. Full sync will continue with dedicated RDB channel."
+        );
+        return Ok(Reply::Simple("DUALCHANNELSYNC").into());
+    }
     // One that steps down is no replica yet when this server becomes a primary, and loses its replicas.
     if !matches!(
         asked,
@@ -361,6 +378,25 @@ fn serve(ctx: &SessionCtx<'_>, asked: Psync) -> Result<Flow, CommandError> {
     *follower.asked.lock() = Some(asked);
     client.set_flag(flag::REPLICA, true);
     Ok(Flow::Host(HostRequest::Follow))
+}
+
+/// Whether a replica is to fetch a snapshot over a connection of its own, and to ask for the stream again then (Valkey 8).
+fn takes_dual_channel(ctx: &SessionCtx<'_>, follower: &Follower, asked: &Psync) -> bool {
+    let server = server(ctx);
+    let is_offered = follower.conf.lock().capabilities.dual_channel;
+    let is_new = matches!(
+        asked,
+        Psync::At {
+            steps_down: false,
+            ..
+        }
+    );
+    let config = server.config.read();
+    is_offered
+        && is_new
+        && config.read(directive::DUAL_CHANNEL_REPLICATION_ENABLED)
+        && config.read(directive::REPL_DISKLESS_SYNC)
+        && !server.replication.resumes(ctx.engine, asked)
 }
 
 const WAIT: EngineCommand = EngineCommand {

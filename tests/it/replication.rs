@@ -1,6 +1,8 @@
 //! Replication over real sockets: with a real redis-server where one is in PATH, over TLS with certificates and passwords,
 //! under a load of every type while links are cut.
 
+mod dual_channel;
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

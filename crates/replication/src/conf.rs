@@ -15,6 +15,10 @@ pub struct Conf {
     pub rdb_only: bool,
     /// It wants only functions in the snapshot.
     pub functions_only: bool,
+    /// The connection is for the snapshot alone, whose stream goes over another one (Valkey 8).
+    pub rdb_channel: bool,
+    /// The client number of the connection over which this one's snapshot goes (Valkey 8).
+    pub rdb_client: Option<u64>,
 }
 
 /// What a replica understands (REPLCONF capa).
@@ -24,6 +28,8 @@ pub struct Capabilities {
     pub eof: bool,
     /// A new name of the history in the answer to PSYNC.
     pub psync2: bool,
+    /// A snapshot over a connection of its own (Valkey 8).
+    pub dual_channel: bool,
 }
 
 /// What else REPLCONF says.
@@ -79,12 +85,17 @@ impl Conf {
                 b"capa" if value.eq_ignore_ascii_case(b"psync2") => {
                     self.capabilities.psync2 = true;
                 }
+                b"capa" if value.eq_ignore_ascii_case(b"dual-channel") => {
+                    self.capabilities.dual_channel = true;
+                }
                 // What is not known is not needed.
                 b"capa" => {}
                 b"ack" => return Ok(ack(value, pairs.next())),
                 b"getack" => return Ok(Some(Notice::GetAck)),
                 b"version" => self.version = version(value),
                 b"rdb-only" => self.rdb_only = number(value)? == 1,
+                b"rdb-channel" => self.rdb_channel = number(value)? == 1,
+                b"set-rdb-client-id" => self.rdb_client = Some(number(value)?),
                 b"rdb-filter-only" => self.functions_only = functions_only(value)?,
                 _ => return Err(ConfError::Unknown(option.to_vec())),
             }

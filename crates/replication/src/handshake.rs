@@ -24,6 +24,8 @@ pub struct Introduction {
     pub place: Option<Place>,
     /// During a coordinated failover: ask that the primary steps down (PSYNC ... FAILOVER).
     pub takes_over: bool,
+    /// Offer to take a snapshot over a connection of its own (`dual-channel-replication-enabled`, Valkey 8).
+    pub dual_channel: bool,
 }
 
 /// `masteruser` and `masterauth`.
@@ -53,10 +55,12 @@ pub enum Answer {
     Continue(Option<ReplicationId>),
     /// A snapshot follows, and the stream without a place in any history (SYNC, Redis before 2.8).
     Old,
+    /// A snapshot is to be had over a connection of its own, and the stream over this one ([`crate::SnapshotHandshake`]).
+    DualChannel,
 }
 
 /// The version of Valkey whose snapshots are read: one that knows of versions chooses the format by it.
-const VERSION: &[u8] = b"9.0.0";
+pub(crate) const VERSION: &[u8] = b"9.0.0";
 
 /// Where the conversation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,8 @@ pub enum HandshakeError {
     Auth(String),
     /// The primary cannot serve replicas just now; to be tried again.
     NotNow(String),
+    /// No snapshot is given over a connection of its own.
+    DualChannel(String),
     /// Nothing was understood.
     Unexpected(String),
 }
@@ -165,13 +171,11 @@ impl Handshake {
             credentials,
             port,
             ip,
+            dual_channel,
             ..
         } = self.introduction.clone();
-        if let Some(Credentials { user, password }) = &credentials {
-            match user {
-                Some(user) => self.say(&[b"AUTH", user, password]),
-                None => self.say(&[b"AUTH", password]),
-            }
+        if let Some(credentials) = &credentials {
+            credentials.say(&mut self.output);
             self.expected.push_back(Expected::Auth);
         }
         self.say(&[b"REPLCONF", b"listening-port", port.to_string().as_bytes()]);
@@ -180,7 +184,11 @@ impl Handshake {
             self.say(&[b"REPLCONF", b"ip-address", ip]);
             self.expected.push_back(Expected::Ip);
         }
-        self.say(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]);
+        let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"];
+        if dual_channel {
+            words.extend([b"capa".as_slice(), b"dual-channel"]);
+        }
+        self.say(&words);
         self.expected.push_back(Expected::Capabilities);
         self.say(&[b"REPLCONF", b"version", VERSION]);
         self.expected.push_back(Expected::Version);
@@ -243,6 +251,7 @@ impl Handshake {
             b"+CONTINUE" => Ok(Some(Answer::Continue(
                 words.next().and_then(ReplicationId::parse),
             ))),
+            b"+DUALCHANNELSYNC" if self.introduction.dual_channel => Ok(Some(Answer::DualChannel)),
             b"-NOMASTERLINK" | b"-LOADING" => Err(HandshakeError::NotNow(text(line))),
             word if word.first() == Some(&b'-') && !self.introduction.takes_over => {
                 let text = text(line);
@@ -262,17 +271,31 @@ impl Handshake {
     }
 
     fn say(&mut self, words: &[&[u8]]) {
-        let out = &mut self.output;
-        out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-        for word in words {
-            out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            out.extend_from_slice(word);
-            out.extend_from_slice(b"\r\n");
+        say(words, &mut self.output);
+    }
+}
+
+impl Credentials {
+    /// Spells AUTH.
+    pub(crate) fn say(&self, out: &mut Vec<u8>) {
+        match &self.user {
+            Some(user) => say(&[b"AUTH", user, &self.password], out),
+            None => say(&[b"AUTH", &self.password], out),
         }
     }
 }
 
-fn text(line: &[u8]) -> String {
+/// Spells a request.
+pub(crate) fn say(words: &[&[u8]], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+    for word in words {
+        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        out.extend_from_slice(word);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+pub(crate) fn text(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
@@ -290,6 +313,10 @@ impl fmt::Display for HandshakeError {
             Self::NotNow(line) => write!(
                 f,
                 "Master is currently unable to PSYNC but should be in the future: {line}"
+            ),
+            Self::DualChannel(line) => write!(
+                f,
+                "Master gives no snapshot over a connection of its own (dual-channel-replication-enabled): {line}"
             ),
             Self::Unexpected(line) => write!(f, "Unexpected reply from master: '{line}'"),
         }

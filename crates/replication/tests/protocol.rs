@@ -4,7 +4,8 @@
 
 use replication::{
     Answer, Conf, ConfError, Credentials, Handshake, HandshakeError, History, Introduction, Notice,
-    Place, ReplicationId, Resume, Transfer, TransferError, TransferForm,
+    Place, ReplicationId, Resume, SnapshotEnd, SnapshotHandshake, StreamHandshake, Transfer,
+    TransferError, TransferForm,
 };
 
 fn id(digit: u8) -> ReplicationId {
@@ -21,11 +22,16 @@ fn introduction(place: Option<Place>) -> Introduction {
         ip: None,
         place,
         takes_over: false,
+        dual_channel: false,
     }
 }
 
 fn said(handshake: &mut Handshake) -> String {
-    let text = String::from_utf8(handshake.take_output()).unwrap();
+    spoken(handshake.take_output())
+}
+
+fn spoken(output: Vec<u8>) -> String {
+    let text = String::from_utf8(output).unwrap();
     let words = text
         .split("\r\n")
         .filter(|word| !word.starts_with(['*', '$']));
@@ -196,5 +202,108 @@ fn replicas_tell_of_themselves() {
     assert_eq!(
         conf.take(&[b"what", b"x"]),
         Err(ConfError::Unknown(b"what".to_vec()))
+    );
+}
+
+#[test]
+fn a_snapshot_may_come_over_a_connection_of_its_own() {
+    let mut introduction = introduction(None);
+    introduction.dual_channel = true;
+    let mut handshake = Handshake::new(introduction.clone());
+    handshake.line(b"+PONG").unwrap();
+    assert!(said(&mut handshake).contains("capa psync2 capa dual-channel"));
+    for _ in 0..4 {
+        handshake.line(b"+OK").unwrap();
+    }
+    let answer = handshake.line(b"+DUALCHANNELSYNC").unwrap();
+    assert_eq!(answer, Some(Answer::DualChannel));
+
+    let mut apart = SnapshotHandshake::new(&introduction);
+    assert_eq!(
+        spoken(apart.take_output()),
+        "AUTH secret REPLCONF capa eof rdb-only 1 rdb-channel 1 listening-port 6380 version 9.0.0"
+    );
+    assert_eq!(apart.line(b"+OK").unwrap(), None);
+    assert_eq!(apart.line(b"+OK").unwrap(), None);
+    assert_eq!(spoken(apart.take_output()), "SYNC");
+    assert_eq!(apart.line(b"").unwrap(), None);
+    let end = SnapshotEnd {
+        place: Place {
+            id: id(b'c'),
+            offset: 1234,
+        },
+        db: 3,
+        client: 77,
+    };
+    let line = end.to_string();
+    assert_eq!(line, format!("$ENDOFF:1234 {} 3 77", id(b'c')));
+    assert_eq!(apart.line(line.as_bytes()).unwrap(), Some(end));
+
+    let mut stream = StreamHandshake::new(end);
+    assert_eq!(
+        spoken(stream.take_output()),
+        "REPLCONF set-rdb-client-id 77"
+    );
+    assert!(!stream.line(b"+OK").unwrap());
+    assert_eq!(
+        spoken(stream.take_output()),
+        format!("PSYNC {} 1235", id(b'c'))
+    );
+    assert!(stream.line(b"+CONTINUE").unwrap());
+}
+
+#[test]
+fn a_primary_may_refuse_a_connection_of_its_own() {
+    let mut unasked = Handshake::new(introduction(None));
+    unasked.line(b"+PONG").unwrap();
+    for _ in 0..4 {
+        unasked.line(b"+OK").unwrap();
+    }
+    let answer = unasked.line(b"+DUALCHANNELSYNC");
+    assert!(matches!(answer, Err(HandshakeError::Unexpected(_))));
+    let mut apart = SnapshotHandshake::new(&introduction(None));
+    assert!(matches!(
+        apart.line(b"-WRONGPASS"),
+        Err(HandshakeError::Auth(_))
+    ));
+    let place = Place {
+        id: id(b'd'),
+        offset: 1,
+    };
+    for line in [
+        "-ERR Unrecognized REPLCONF option: rdb-channel",
+        "$EOF:0123",
+        "$ENDOFF:12 short 0 1",
+        "$ENDOFF:x",
+    ] {
+        let mut apart = SnapshotHandshake::new(&introduction(None));
+        let ended = ["+OK", "+OK", line]
+            .iter()
+            .map(|line| apart.line(line.as_bytes()))
+            .find(Result::is_err);
+        assert!(
+            matches!(ended, Some(Err(HandshakeError::DualChannel(_)))),
+            "{line}"
+        );
+    }
+    let end = SnapshotEnd {
+        place,
+        db: 0,
+        client: 5,
+    };
+    for line in ["-ERR Unrecognized RDB client id 5", "+DUALCHANNELSYNC"] {
+        let mut stream = StreamHandshake::new(end);
+        let refused =
+            stream.line(line.as_bytes()).is_err() || stream.line(line.as_bytes()).is_err();
+        assert!(refused, "{line}");
+    }
+    let mut conf = Conf::default();
+    let taken = conf.take(&[b"rdb-channel", b"1", b"set-rdb-client-id", b"9"]);
+    assert_eq!(taken, Ok(None));
+    assert!(conf.rdb_channel);
+    assert_eq!(conf.rdb_client, Some(9));
+    assert_eq!(
+        conf.take(&[b"set-rdb-client-id", b"nine"]),
+        Err(ConfError::NotInteger)
     );
 }

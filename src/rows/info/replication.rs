@@ -1,5 +1,6 @@
 //! INFO replication.
 
+use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
 use config::directive;
@@ -60,6 +61,11 @@ fn of_replica(report: &mut Report, view: &View<'_>, upstream: &Upstream) {
     let offset = view.engine.log.end().max(1);
     report.field("slave_read_repl_offset", offset);
     report.field("slave_repl_offset", offset);
+    let counters = &view.server.replication.counters;
+    let gathered = counters.gathered.load(Relaxed);
+    report.field("replicas_repl_buffer_size", gathered);
+    let peak = counters.gathered_peak.load(Relaxed);
+    report.field("replicas_repl_buffer_peak", peak);
     if syncs {
         let (total, read) = (upstream.total.unwrap_or(0), upstream.received);
         report.field("master_sync_total_bytes", total);
@@ -127,10 +133,25 @@ fn of_followers(report: &mut Report, view: &View<'_>) {
         report.field(
             format_args!("slave{number}"),
             format_args!(
-                "ip={ip},port={port},state={},offset={},lag={lag}",
+                "ip={ip},port={port},state={},offset={},lag={lag}{}",
                 phase.name(),
                 follower.acknowledged.load(Relaxed),
+                Channel(follower.channel()),
             ),
         );
+    }
+    let waiting = view.server.replication.channels.len();
+    report.field("replicas_waiting_psync", waiting);
+}
+
+/// What the line of a replica says of a connection that is one of two (Valkey 8).
+struct Channel(Option<&'static str>);
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(channel) => write!(f, ",type={channel}"),
+            None => Ok(()),
+        }
     }
 }
