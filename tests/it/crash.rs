@@ -7,9 +7,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use commands::Rng;
+use parking_lot::Mutex;
 use resp::ReplyParser;
 use tempfile::TempDir;
 
@@ -124,6 +125,10 @@ struct Seen {
 }
 
 impl Seen {
+    fn now(&self) -> [u64; COUNTERS] {
+        self.values.each_ref().map(|value| value.load(Relaxed))
+    }
+
     /// Calls until the server is gone.
     fn watch(&self, address: SocketAddr, command: &str, counter: usize) {
         let Ok(mut wire) = Wire::connect(address) else {
@@ -144,43 +149,83 @@ impl Seen {
     }
 }
 
+/// Has clients raise and read the counters until there were so many more replies and `goes_on` says no more, and kills the
+/// server at work. Every other round it is rewriting its file.
+fn load_and_kill(
+    mut process: Process,
+    round: u64,
+    seen: &Seen,
+    enough: u64,
+    goes_on: impl Fn() -> bool,
+) {
+    let address = process.address;
+    seen.over.store(false, Relaxed);
+    let enough = seen.replies.load(Relaxed) + enough;
+    std::thread::scope(|scope| {
+        for counter in 0..COUNTERS {
+            for command in ["INCR", "GET", "INCR"] {
+                scope.spawn(move || seen.watch(address, command, counter));
+            }
+        }
+        if round % 2 == 1 {
+            let mut wire = Wire::connect(address).unwrap();
+            wire.call(&["BGREWRITEAOF"]).unwrap();
+        }
+        wait_until("there was enough load", || {
+            !goes_on() && seen.replies.load(Relaxed) >= enough
+        });
+        process.kill();
+        seen.over.store(true, Relaxed);
+    });
+}
+
+/// Starts the server again and looks whether no counter is below its value of these.
+fn check_kept(dir: &Path, policy: &str, round: u64, values: [u64; COUNTERS]) {
+    let process = Process::start(dir, policy);
+    let mut wire = Wire::connect(process.address).unwrap();
+    for (counter, safe) in values.into_iter().enumerate() {
+        let key = format!("counter:{counter}");
+        let kept = number(&wire.call(&["GET", &key]).unwrap()).unwrap_or(0);
+        assert!(
+            kept >= safe,
+            "round {round}: {key} is {kept}, and {safe} was seen"
+        );
+    }
+}
+
 #[test]
 fn nothing_that_was_seen_is_lost_with_appendfsync_always() {
     let dir = TempDir::new().unwrap();
     let (seen, mut rng) = (Seen::default(), Rng::new(7));
     for round in 0..rounds() {
-        let mut process = Process::start(dir.path(), "always");
-        let address = process.address;
-        seen.over.store(false, Relaxed);
-        let enough = seen.replies.load(Relaxed) + 50 + rng.below(1500);
-        std::thread::scope(|scope| {
-            for counter in 0..COUNTERS {
-                for command in ["INCR", "GET", "INCR"] {
-                    let seen = &seen;
-                    scope.spawn(move || seen.watch(address, command, counter));
-                }
-            }
-            if round % 2 == 1 {
-                let mut wire = Wire::connect(address).unwrap();
-                wire.call(&["BGREWRITEAOF"]).unwrap();
-            }
-            wait_until("there was enough load", || {
-                seen.replies.load(Relaxed) >= enough
-            });
-            process.kill();
-            seen.over.store(true, Relaxed);
-        });
         let process = Process::start(dir.path(), "always");
-        let mut wire = Wire::connect(process.address).unwrap();
-        for (counter, value) in seen.values.iter().enumerate() {
-            let key = format!("counter:{counter}");
-            let kept = number(&wire.call(&["GET", &key]).unwrap()).unwrap_or(0);
-            let seen = value.load(Relaxed);
-            assert!(
-                kept >= seen,
-                "round {round}: {key} is {kept}, and {seen} was seen"
-            );
-        }
+        load_and_kill(process, round, &seen, 50 + rng.below(1500), || false);
+        check_kept(dir.path(), "always", round, seen.now());
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what is promised is a time")]
+fn what_was_seen_two_seconds_before_is_not_lost_with_appendfsync_everysec() {
+    const PROMISED: Duration = Duration::from_secs(2);
+    let dir = TempDir::new().unwrap();
+    let mut rng = Rng::new(8);
+    for round in 0..rounds() {
+        // What was seen last in the round before may be lost.
+        let seen = Seen::default();
+        let process = Process::start(dir.path(), "everysec");
+        let started = Instant::now();
+        let lives = PROMISED + Duration::from_millis(100 + rng.below(1000));
+        let known = Mutex::new(vec![(started, seen.now())]);
+        load_and_kill(process, round, &seen, 0, || {
+            known.lock().push((Instant::now(), seen.now()));
+            started.elapsed() < lives
+        });
+        let killed = Instant::now();
+        let known = known.into_inner();
+        let is_old = |(at, _): &&(Instant, _)| killed.duration_since(*at) >= PROMISED;
+        let (_, safe) = known.iter().rfind(is_old).unwrap();
+        check_kept(dir.path(), "everysec", round, *safe);
     }
 }
 
