@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod aof;
+mod certificates;
 mod client;
 mod command;
 mod config;
@@ -24,6 +25,7 @@ mod protocol;
 mod pubsub;
 mod replication;
 mod said;
+mod sentinel;
 mod server;
 mod shutdown;
 mod snapshot;

@@ -6,20 +6,16 @@ mod dual_channel;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use cuirass::Kind;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use resp::{ReplyParser, Value};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 use testkit::render;
 
+use crate::certificates::Certificates;
 use crate::server::{Client, TestServer, request, wait_until};
 
 /// The password of every server here.
@@ -93,49 +89,17 @@ impl Talk {
     }
 }
 
-/// A throw-away CA and a certificate for this machine, in files.
-struct Certificates(TempDir);
-
-impl Certificates {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let authority = params.self_signed(&key).unwrap();
-        let issuer = Issuer::new(params, key);
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(names).unwrap();
-        // A name other than the authority's: OpenSSL takes it for one that signed itself otherwise.
-        params.distinguished_name.push(DnType::CommonName, "server");
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        std::fs::write(dir.path().join("ca.crt"), authority.pem()).unwrap();
-        std::fs::write(dir.path().join("server.crt"), certificate.pem()).unwrap();
-        std::fs::write(dir.path().join("server.key"), key.serialize_pem()).unwrap();
-        Self(dir)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// The directives that every server here has.
-    fn directives(&self) -> Vec<(&'static str, String)> {
-        let file = |name| self.path(name).display().to_string();
-        vec![
-            ("tls-cert-file", file("server.crt")),
-            ("tls-key-file", file("server.key")),
-            ("tls-ca-cert-file", file("ca.crt")),
-            ("tls-auth-clients", "yes".to_owned()),
-            ("tls-replication", "yes".to_owned()),
-            ("requirepass", format!("\"{PASSWORD}\"")),
-            ("masterauth", format!("\"{PASSWORD}\"")),
-            ("enable-debug-command", "yes".to_owned()),
-            ("repl-diskless-sync-delay", "0".to_owned()),
-            ("repl-ping-replica-period", "1".to_owned()),
-        ]
-    }
+/// The directives that every server here has.
+fn directives(certificates: &Certificates) -> Vec<(&'static str, String)> {
+    let mut directives = certificates.directives();
+    directives.extend([
+        ("requirepass", format!("\"{PASSWORD}\"")),
+        ("masterauth", format!("\"{PASSWORD}\"")),
+        ("enable-debug-command", "yes".to_owned()),
+        ("repl-diskless-sync-delay", "0".to_owned()),
+        ("repl-ping-replica-period", "1".to_owned()),
+    ]);
+    directives
 }
 
 /// A server of either make.
@@ -171,7 +135,7 @@ impl Node for TestServer {
 
 /// A server of ours.
 fn ours(certificates: &Certificates, more: &str) -> TestServer {
-    let directives = certificates.directives();
+    let directives = directives(certificates);
     let lines = directives
         .iter()
         .map(|(name, value)| format!("{name} {value}\n"));
@@ -199,7 +163,7 @@ impl Real {
             tls.port(),
             dir.path().display()
         );
-        for (name, value) in certificates.directives() {
+        for (name, value) in directives(certificates) {
             lines += &format!("{name} {value}\n");
         }
         let file = dir.path().join("redis.conf");
@@ -595,31 +559,6 @@ fn links_that_do_not_come_about_say_which_end_lacks_what() {
     trouble(&stranger, primary.port(), "TLS");
     let wrong = ours(&certificates, "masterauth wrong\n");
     trouble(&wrong, primary.port(), "WRONGPASS");
-}
-
-/// A connection over TLS.
-type Encrypted = StreamOwned<ClientConnection, TcpStream>;
-
-impl Certificates {
-    /// A client that shows the certificate.
-    fn connect(&self, address: SocketAddr) -> Client<Encrypted> {
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_file(self.path("ca.crt")).unwrap();
-        roots.add(authority).unwrap();
-        let certificate = CertificateDer::from_pem_file(self.path("server.crt")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(self.path("server.key")).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_client_auth_cert(vec![certificate], key)
-            .unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let session = ClientConnection::new(Arc::new(config), name).unwrap();
-        let stream = Client::connect(address).0;
-        Client(StreamOwned::new(session, stream))
-    }
 }
 
 #[test]
