@@ -3,6 +3,7 @@
 pub mod client_info;
 pub mod client_memory;
 pub mod clock;
+mod crash;
 mod cron;
 mod links;
 pub mod log;

@@ -24,6 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::clock::{CertificateTime, Clock};
+use crate::crash;
 use crate::cron::{self, Cron};
 use crate::links;
 use crate::log::Log;
@@ -346,7 +347,10 @@ impl Server {
             .enable_time()
             .build()?;
         let signals = match signals {
-            Signals::Own => Some(OsSignals::new(&runtime)?),
+            Signals::Own => {
+                crash::watch_for_abort(&engine)?;
+                Some(OsSignals::new(&runtime)?)
+            }
             Signals::Leave => None,
         };
         let main = std::thread::Builder::new()

@@ -20,6 +20,7 @@ mod replication;
 mod server;
 
 pub(crate) use self::error::RowError;
+pub(crate) use self::info::report;
 
 use engine::clients::Peer;
 use engine::{Engine, EngineCommand, SessionCtx};

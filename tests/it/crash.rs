@@ -4,12 +4,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use commands::Rng;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use parking_lot::Mutex;
 use resp::ReplyParser;
 use tempfile::TempDir;
@@ -111,6 +114,82 @@ fn number(reply: &[u8]) -> Option<u64> {
         None => text.split("\r\n").nth(1)?,
     };
     digits.parse().ok()
+}
+
+/// How a process is made to crash, and what it dies of.
+enum Crash {
+    /// DEBUG with this subcommand.
+    Asked(&'static str),
+    Signalled(Signal),
+}
+
+/// Lets a server crash; the signal that it died of, and its log.
+fn crash(crash: &Crash, lines: &[&str]) -> (Option<i32>, String) {
+    let (dir, address) = (TempDir::new().unwrap(), free_address());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_redis-server"))
+        .args(["--port", &address.port().to_string(), "--save", ""])
+        .args(["--enable-debug-command", "yes"])
+        .args(lines)
+        .arg("--dir")
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until_loaded(address);
+    let mut wire = Wire::connect(address).unwrap();
+    match crash {
+        Crash::Asked(subcommand) => assert!(wire.call(&["DEBUG", subcommand]).is_err()),
+        Crash::Signalled(signal) => {
+            let pid = Pid::from_raw(child.id().cast_signed());
+            kill(pid, *signal).unwrap();
+        }
+    }
+    let mut log = String::new();
+    let mut out = child.stdout.take().unwrap();
+    out.read_to_string(&mut log).unwrap();
+    (child.wait().unwrap().signal(), log)
+}
+
+#[test]
+fn a_crash_is_reported_where_that_is_wanted() {
+    let crashes = [
+        (
+            Crash::Asked("SEGFAULT"),
+            Signal::SIGSEGV,
+            "crashed by signal: 11",
+        ),
+        (
+            Crash::Asked("ASSERT"),
+            Signal::SIGABRT,
+            "=== ASSERTION FAILED ===",
+        ),
+        (
+            Crash::Asked("PANIC"),
+            Signal::SIGABRT,
+            "called by DEBUG PANIC",
+        ),
+        (
+            Crash::Signalled(Signal::SIGABRT),
+            Signal::SIGABRT,
+            "crashed by signal: 6",
+        ),
+    ];
+    for (how, signal, head) in crashes {
+        let (died_of, log) = crash(&how, &[]);
+        assert_eq!(died_of, Some(signal as i32));
+        for text in [
+            head,
+            "STACK TRACE",
+            "worker-0",
+            "redis_version:",
+            "laddr=127.0.0.1",
+        ] {
+            assert!(log.contains(text), "{text} in {log}");
+        }
+        let (died_of, log) = crash(&how, &["--crash-log-enabled", "no"]);
+        assert_eq!(died_of, Some(signal as i32));
+        assert!(!log.contains("STACK TRACE"), "{log}");
+    }
 }
 
 /// Counters that clients raise and read.

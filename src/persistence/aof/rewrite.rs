@@ -648,3 +648,24 @@ pub(super) fn delete_history(aof: &Aof, config: &Config) {
     let manifest = &state.manifest;
     let _ = manifest.store(&*aof.disk, &names.directory, &names.basename);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Limit;
+
+    #[test]
+    fn rewrites_that_fail_wait_ever_longer() {
+        let mut limit = Limit::default();
+        let mut now_s = 1000;
+        assert!(!limit.holds(2, now_s));
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert!(limit.holds(3, now_s), "{minutes} minutes");
+            now_s += minutes * 60;
+            assert!(limit.holds(3, now_s - 1), "{minutes} minutes");
+            assert!(!limit.holds(3, now_s), "{minutes} minutes");
+        }
+        assert!(!limit.holds(0, now_s));
+        assert!(limit.holds(3, now_s));
+        assert!(!limit.holds(3, now_s + 60));
+    }
+}

@@ -12,6 +12,7 @@ use config::choices::ProtectedAction;
 use config::directive;
 use engine::loading::Present;
 use engine::{EngineCommand, Flow, Handler, Holding, HostRequest, SessionCtx};
+use nix::sys::signal::Signal;
 use persist::Checksums;
 use store::string::{NewString, StringValue};
 use store::tuning::LIST_PACKED_THRESHOLD;
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 
 use super::error::RowError;
 use super::{help, is_local, server};
+use crate::crash::{Fault, die};
 use crate::server::REPLY_PEAKS_KEPT_MS;
 
 /// The rows of this module.
@@ -94,6 +96,7 @@ const fn subcommand(
 
 const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("AOF-FLUSH-SLEEP", 1..=1, delay_appending),
+    subcommand("ASSERT", 0..=0, fail_assertion),
     subcommand("CHANGE-REPL-ID", 0..=0, change_replication_id),
     subcommand("CONFIG-REWRITE-FORCE-ALL", 0..=0, rewrite_whole_config),
     subcommand("DIGEST", 0..=0, digest::dataset),
@@ -106,12 +109,14 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("LOG", 1..=1, log),
     subcommand("OBJECT", 1..=1, show::object),
     subcommand("PAUSE-CRON", 1..=1, pause_cron),
+    subcommand("PANIC", 0..=0, give_up),
     subcommand("POPULATE", 1..=3, populate),
     subcommand("PROTOCOL", 1..=1, protocol::reply),
     subcommand("QUICKLIST-PACKED-THRESHOLD", 1..=1, packed_threshold),
     subcommand("REPLYBUFFER", 2..=2, reply_buffer),
     subcommand("RELOAD", 0..=usize::MAX, reload),
     subcommand("SDSLEN", 1..=1, show::string_lengths),
+    subcommand("SEGFAULT", 0..=0, crash),
     subcommand("SET-ACTIVE-EXPIRE", 1..=1, set_active_expire),
     subcommand(
         "SET-SKIP-CHECKSUM-VALIDATION",
@@ -132,6 +137,7 @@ const HELP: help::Lines = &[
         "AOF-FLUSH-SLEEP <microsec>",
         &["Wait so long before each write to the append-only file."],
     ),
+    ("ASSERT", &["Die of an assertion."]),
     (
         "LOADAOF",
         &["Drop the dataset and load it from the append-only file."],
@@ -158,6 +164,7 @@ const HELP: help::Lines = &[
     ("LOG <message>", &["Write a message to the log."]),
     ("OBJECT <key>", &["Describe how a value is kept."]),
     ("PAUSE-CRON <0|1>", &["Stop or resume periodic work."]),
+    ("PANIC", &["Die of a panic."]),
     (
         "POPULATE <count> [<prefix>] [<size>]",
         &[
@@ -190,6 +197,7 @@ const HELP: help::Lines = &[
         ],
     ),
     ("SDSLEN <key>", &["The lengths of a key and its string."]),
+    ("SEGFAULT", &["Die as of an invalid memory access."]),
     (
         "SET-ACTIVE-EXPIRE <0|1>",
         &["Stop or resume active expiry."],
@@ -339,6 +347,18 @@ fn packed_threshold(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flo
 fn sleep(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
     let seconds = resp::number::parse_double(args.bytes()?).unwrap_or(0.0);
     Ok(Flow::Freeze((seconds.max(0.0) * 1e6) as u64))
+}
+
+fn fail_assertion(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    die(ctx.engine, Fault::Assertion("1 == 2"))
+}
+
+fn give_up(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    die(ctx.engine, Fault::Panic("called by DEBUG PANIC"))
+}
+
+fn crash(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
+    die(ctx.engine, Fault::Signal(Signal::SIGSEGV))
 }
 
 fn match_strings(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {

@@ -193,7 +193,7 @@ const INFO: EngineCommand = EngineCommand {
 };
 
 fn info(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
-    let mut figures = Figures::of_process(ctx);
+    let mut figures = Figures::of_process(ctx.engine);
     let system = System::look();
     let server = super::server(ctx);
     let chosen = choose(args.rest());
@@ -231,6 +231,22 @@ fn info(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandErr
         held.out().verbatim(*b"txt", join(&written).as_bytes());
         Ok(Reply::Written)
     }))
+}
+
+/// What INFO tells without a look at the shards: for the report of a crash.
+pub(crate) fn report(engine: &Engine) -> String {
+    let (server, system) = (super::host(engine), System::look());
+    let view = View {
+        engine,
+        server,
+        now: server.clock.now(),
+        figures: &Figures::of_process(engine),
+        system: &system,
+    };
+    let chosen = choose(&[b"everything"]).into_iter();
+    let free = chosen.filter(|section| section.needs == Needs::Nothing);
+    let written = free.map(|section| (section, Some(section.text(&view))));
+    join(&written.collect::<Vec<_>>())
 }
 
 /// The sections that the arguments of INFO ask for; unknown names ask for none.

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use engine::{Holding, SessionCtx};
+use engine::{Engine, Holding};
 
 use crate::client_info;
-use crate::rows::server;
+use crate::rows::host;
 
 /// Bytes, and what they are used for.
 #[derive(Clone, Debug, Default)]
@@ -45,13 +45,13 @@ pub(in crate::rows) struct Database {
 
 impl Figures {
     /// All figures but the databases. Reads what the system says of the process: no shard may be held.
-    pub(in crate::rows) fn of_process(ctx: &SessionCtx<'_>) -> Self {
+    pub(in crate::rows) fn of_process(engine: &Engine) -> Self {
         let used = alloc::note_peak() as u64;
-        let clients = ctx.engine.clients.all();
+        let clients = engine.clients.all();
         Self {
             used,
             peak: alloc::peak() as u64,
-            startup: server(ctx).startup_memory.load(Relaxed),
+            startup: host(engine).startup_memory.load(Relaxed),
             committed: (alloc::committed() as u64).max(used),
             resident: crate::process::resident_bytes(),
             clients: clients

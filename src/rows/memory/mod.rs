@@ -55,7 +55,7 @@ const MEMORY_DOCTOR: EngineCommand = EngineCommand {
 };
 
 fn memory_doctor(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
-    let mut figures = Figures::of_process(ctx);
+    let mut figures = Figures::of_process(ctx.engine);
     let clients = ctx.engine.clients.len() as u64;
     Ok(Flow::everything(move |held| {
         figures.look_at_databases(held);
@@ -168,7 +168,7 @@ const MEMORY_MALLOC_STATS: EngineCommand = EngineCommand {
 };
 
 fn memory_malloc_stats(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
-    let figures = Figures::of_process(ctx);
+    let figures = Figures::of_process(ctx.engine);
     let text = format!(
         "allocator: {ALLOCATOR}\nin use: {}\npeak: {}\ncommitted: {}\nresident: {}\n",
         figures.used, figures.peak, figures.committed, figures.resident
@@ -220,7 +220,7 @@ const MEMORY_STATS: EngineCommand = EngineCommand {
 };
 
 fn memory_stats(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
-    let mut figures = Figures::of_process(ctx);
+    let mut figures = Figures::of_process(ctx.engine);
     Ok(Flow::everything(move |held| {
         figures.look_at_databases(held);
         write_stats(&mut held.out(), &figures);
