@@ -474,6 +474,7 @@ impl Job {
             } else {
                 Checksums::Ignore
             },
+            size: (self.length > 0).then_some(self.length),
         }
     }
 

@@ -121,6 +121,7 @@ pub(crate) fn load_file(
     figures.begin(server, total);
     let source = Source {
         before: 0,
+        size: Some(total),
         // A replica waits for its primary's word, and so do its own replicas.
         expired: if engine.world().is_replica() {
             Expired::Keep
@@ -140,6 +141,8 @@ pub(crate) fn load_file(
 pub(super) struct Source {
     /// Bytes of what was loaded before, of the same load.
     pub(super) before: u64,
+    /// Its own bytes, if they are known.
+    pub(super) size: Option<u64>,
     /// What becomes of keys whose time is over.
     pub(super) expired: Expired,
     /// What becomes of keys that are there already.
@@ -185,6 +188,7 @@ pub(super) fn load_stream<R: Read>(
         present: source.present,
         sanitize: engine.world().settings.dumping.sanitize.of_trusted(),
         checksums: checksums(server, engine),
+        size: source.size,
     };
     let mut observer = Observer {
         server,

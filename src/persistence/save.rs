@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::time::Duration;
 
 use config::{Config, directive};
@@ -264,30 +266,88 @@ fn shown_directory(path: &Path) -> impl fmt::Display {
     path.parent().unwrap_or(path).display()
 }
 
-/// A file that is brought to the disk bit by bit, so that the last of it does not take long.
+/// A file that is brought to the disk bit by bit, so that the last of it does not take long. A thread of its own waits for the
+/// disk meanwhile: what calls change while the run of a snapshot stands still has to be kept in memory.
 pub(super) struct Syncing {
-    file: Box<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
     /// Bytes after which to do so.
     every: u64,
     unsynced: u64,
+    syncer: Option<Syncer>,
+}
+
+/// The thread that waits for the disk; it ends with its file.
+struct Syncer {
+    /// Asks for what has been written until then; holds one request.
+    requests: SyncSender<()>,
+    /// The first error; the thread has ended then.
+    failure: Receiver<io::Error>,
 }
 
 /// Bytes that are brought to the disk at a time (REDIS_AUTOSYNC_BYTES, Redis 7.2).
 const SYNC_BYTES: u64 = 4 << 20;
+/// Times as many that may be written before the disk is waited for.
+const BEHIND_MAX: u64 = 8;
 
 impl Syncing {
     /// So written, `incremental` bit by bit.
     pub(super) fn new(file: Box<dyn DiskFile>, incremental: bool) -> Self {
         Self {
-            file,
+            file: Arc::from(file),
             every: if incremental { SYNC_BYTES } else { u64::MAX },
             unsynced: 0,
+            syncer: None,
         }
     }
 
+    /// Has what was written brought to the disk, unless that is being done; waits if it lags far behind.
+    fn sync_behind(&mut self) -> io::Result<()> {
+        let syncer = match &self.syncer {
+            Some(syncer) => syncer,
+            None => self.syncer.insert(Syncer::start(Arc::clone(&self.file))?),
+        };
+        let asked = if self.unsynced / self.every < BEHIND_MAX {
+            syncer.requests.try_send(())
+        } else {
+            syncer.requests.send(()).map_err(TrySendError::from)
+        };
+        match asked {
+            Ok(()) => self.unsynced = 0,
+            Err(TrySendError::Full(())) => {}
+            Err(TrySendError::Disconnected(())) => {
+                let failure = syncer.failure.recv();
+                return Err(failure.unwrap_or_else(|_| io::Error::other("the disk is gone")));
+            }
+        }
+        Ok(())
+    }
+
     /// Brings all of it to the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(self) -> io::Result<()> {
+        if let Some(Syncer { requests, failure }) = self.syncer {
+            drop(requests);
+            // The disk tells of an error once: it is not to be lost with the thread.
+            if let Ok(error) = failure.recv() {
+                return Err(error);
+            }
+        }
         self.file.sync()
+    }
+}
+
+impl Syncer {
+    fn start(file: Arc<dyn DiskFile>) -> io::Result<Self> {
+        let (requests, asked) = mpsc::sync_channel(1);
+        let (fail, failure) = mpsc::channel();
+        let run = move || {
+            if let Err(error) = asked.iter().try_for_each(|()| file.sync()) {
+                let _unheard = fail.send(error);
+            }
+        };
+        std::thread::Builder::new()
+            .name("rdb-sync".into())
+            .spawn(run)?;
+        Ok(Self { requests, failure })
     }
 }
 
@@ -305,8 +365,7 @@ impl Write for Syncing {
         let written = self.file.append(bytes)?;
         self.unsynced += written as u64;
         if self.unsynced >= self.every {
-            self.unsynced = 0;
-            self.file.sync()?;
+            self.sync_behind()?;
         }
         Ok(written)
     }

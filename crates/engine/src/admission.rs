@@ -293,7 +293,10 @@ fn snapshot(admission: &Admission<'_>) -> Option<Verdict> {
         engine,
         ..
     } = admission;
-    let is_full = || world.snapshot && engine.snapshots.waiting() > world.snapshot_buffer_limit;
+    let is_full = || {
+        let limit = world.snapshot_buffer_limit;
+        world.snapshot && engine.snapshots.is_full(limit, &*engine.host)
+    };
     let writes = match &session.transaction {
         Some(transaction) => {
             row.flags.contains(Flags::RUNS_TRANSACTION) && transaction.flags.contains(Flags::WRITE)

@@ -23,6 +23,8 @@ pub struct LoadTerms {
     pub sanitize: Sanitize,
     /// Whether the checksum at the end is compared.
     pub checksums: Checksums,
+    /// Bytes of the stream, if they are known: what it says of the number of its keys is believed as far as they reach.
+    pub size: Option<u64>,
 }
 
 /// What becomes of keys whose time is over.
@@ -140,6 +142,10 @@ pub enum LoadError {
     Aborted,
 }
 
+/// The least that a key takes in a stream: its type, two lengths, and a byte each.
+const KEY_BYTES_MIN: u64 = 5;
+/// So many keys are believed in where the size of the stream is not known: the room takes some ten megabytes.
+const KEYS_BELIEVED: u64 = 1 << 20;
 /// Keys that gather before they are put into the keyspace.
 const BATCH_KEYS: usize = 256;
 /// Keys whose buckets are on their way to the processor while one is put in.
@@ -170,6 +176,7 @@ pub fn load<R: Read>(
         databases: world.settings.databases,
         now_ms: engine.host.now().ms(),
         db: 0,
+        reserved: Vec::new(),
         batch: Vec::with_capacity(BATCH_KEYS),
         flushed_at: 0,
         progress: LoadProgress::default(),
@@ -186,6 +193,7 @@ pub fn load<R: Read>(
         }
     }
     loader.flush(rdb.offset(), observer)?;
+    loader.fit();
     let loaded = Loaded {
         progress: loader.progress,
         version: rdb.version().unwrap_or_default(),
@@ -204,6 +212,8 @@ struct Loader<'e> {
     now_ms: i64,
     /// The database that the stream has selected.
     db: u16,
+    /// Databases in which room was made.
+    reserved: Vec<u16>,
     batch: Vec<Gathered>,
     /// Bytes read when the last batch was put in.
     flushed_at: u64,
@@ -238,8 +248,7 @@ impl Loader<'_> {
                     offset,
                 })?;
             }
-            // The tables grow with what is put in, so that sizes are of no use.
-            RdbItem::Resize { .. } => {}
+            RdbItem::Resize { keys, .. } => self.reserve(keys),
             RdbItem::Function(source) => observer
                 .function(source.as_bytes(&mut Spelling::default()))
                 .map_err(|reason| LoadError::Function { reason, offset })?,
@@ -249,6 +258,34 @@ impl Loader<'_> {
             }
         }
         Ok(Pace::Batch)
+    }
+
+    /// Makes room for the keys that the stream announces.
+    fn reserve(&mut self, keys: u64) {
+        let believed = match self.terms.size {
+            Some(size) => size / KEY_BYTES_MIN,
+            None => KEYS_BELIEVED,
+        };
+        let shards = self.engine.locks.count();
+        let keys = usize::try_from(keys.min(believed)).unwrap_or(0) / shards;
+        for shard in 0..shards as u16 {
+            let mut held = take(self.engine, &ShardSet::one(shard));
+            for (_, shard) in held.shards() {
+                let db = shard.db_mut(self.db);
+                db.reserve(self.engine.seed, db.len() + keys);
+            }
+        }
+        self.reserved.push(self.db);
+    }
+
+    /// Gives back the room that was made for keys which did not come.
+    fn fit(&self) {
+        for shard in 0..self.engine.locks.count() as u16 {
+            let mut held = take(self.engine, &ShardSet::one(shard));
+            for (_, shard) in held.shards() {
+                (self.reserved.iter()).for_each(|db| shard.db_mut(*db).fit());
+            }
+        }
     }
 
     fn gather(
@@ -283,7 +320,7 @@ impl Loader<'_> {
     /// Puts what has gathered into the keyspace.
     fn flush(&mut self, offset: u64, observer: &mut impl LoadObserver) -> Result<(), LoadError> {
         self.flushed_at = offset;
-        let mut held = take_everything(self.engine);
+        let mut held = take(self.engine, &ShardSet::All);
         let mut shards = held.shards();
         let (seed, now_ms, terms) = (self.engine.seed, self.now_ms, self.terms);
         let mut batch = std::mem::take(&mut self.batch);
@@ -332,10 +369,10 @@ impl Loader<'_> {
     }
 }
 
-/// Every shard, after those connections that have waited too long for one.
-fn take_everything(engine: &Engine) -> Held<'_> {
+/// These shards, after those connections that have waited too long for one.
+fn take<'e>(engine: &'e Engine, shards: &ShardSet) -> Held<'e> {
     loop {
-        match engine.locks.acquire(&ShardSet::All, Taker::Lane) {
+        match engine.locks.acquire(shards, Taker::Lane) {
             Ok(held) => return held,
             Err(busy) => engine.locks.wait(busy, Taker::Worker).block(),
         }

@@ -17,6 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use store::Shard;
 use store::sync::{AtomicU32, Event, EventListener, Mutex, MutexGuard, Ordering, fence};
 
@@ -170,6 +171,16 @@ impl Locks {
     /// resolves at once when that is so already.
     #[must_use]
     pub fn wait(&self, shard: u16, taker: Taker) -> ShardWait {
+        let wait = self.listen(shard);
+        let cell = &self.cells[usize::from(shard)];
+        if !cell.mutex.is_locked() && !cell.is_reserved(taker) {
+            cell.freed.notify(usize::MAX);
+        }
+        wait
+    }
+
+    /// Waits for the next time that somebody frees `shard`.
+    fn listen(&self, shard: u16) -> ShardWait {
         let cell = &self.cells[usize::from(shard)];
         cell.waiting.fetch_add(1, Ordering::SeqCst);
         let announced = Announced {
@@ -178,12 +189,22 @@ impl Locks {
         };
         let listener = cell.freed.listen();
         fence(Ordering::SeqCst);
-        if !cell.mutex.is_locked() && !cell.is_reserved(taker) {
-            cell.freed.notify(usize::MAX);
-        }
         ShardWait {
             listener,
             _announced: announced,
+        }
+    }
+
+    /// Lets those come first who wait for `shard` just now, for a millisecond at most: for a thread that takes it again and again,
+    /// which would else be there before each of them that was woken.
+    pub(crate) fn give_way(&self, shard: u16) {
+        const GIVEN_US: u64 = 1000;
+        let Some(cell) = self.cells.get(usize::from(shard)) else {
+            return;
+        };
+        if cell.waiting.load(Ordering::Relaxed) > 0 {
+            let turn = self.listen(shard);
+            store::sync::wait_for(turn.listener, Duration::from_micros(GIVEN_US));
         }
     }
 

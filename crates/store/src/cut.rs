@@ -9,6 +9,7 @@
 //!    large table ([`crate::Object::is_divisible`]): that is *opened*, and from then on delivers bucket by bucket, by the
 //!    parity of its buckets.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -42,15 +43,40 @@ pub trait PreImages: Debug + Send + Sync {
 pub struct Opening {
     /// Its number within the snapshot.
     pub id: u64,
-    /// Bytes that wait to be taken by the snapshot, those of others included.
+    /// Bytes that wait to be written into the snapshot, those of others included.
     pub waiting: Arc<AtomicUsize>,
 }
 
-/// Elements of opened values on their way into the snapshot, in one block of bytes.
+/// Elements of opened values on their way into the snapshot, packed into blocks, so that they are passed on without a copy
+/// and take little more than their bytes.
+///
+/// ```text
+/// +------------------------+-----+--------------+-------+------------+     lengths: seven bits a byte, the low ones first;
+/// | length of key x4, kind | key | length of    | value | deadline   |     kind: what follows the key
+/// |                        |     | value        |       | or score   |
+/// +------------------------+-----+--------------+-------+------------+
+/// ```
 #[derive(Debug, Default)]
 pub struct Pieces {
+    blocks: VecDeque<Block>,
+    len: usize,
+    memory: usize,
+    counting: Counting,
+}
+
+/// A block of elements.
+#[derive(Debug)]
+pub struct Block {
     bytes: Vec<u8>,
-    ends: Vec<(u32, Tail<u32>)>,
+    counting: Counting,
+}
+
+/// Whether pieces count as waiting for the snapshot until they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Counting {
+    #[default]
+    Uncounted,
+    Counted,
 }
 
 /// What an element has beside the bytes that it is known by.
@@ -91,67 +117,156 @@ impl Pieces {
     /// How many elements there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.len
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len == 0
     }
 
-    /// Bytes that they take.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        self.bytes.len() + self.ends.len() * size_of::<(u32, Tail<u32>)>()
+    /// Takes the blocks out, in the order in which the elements came.
+    pub fn drain(&mut self) -> impl Iterator<Item = Block> {
+        self.len = 0;
+        self.memory = 0;
+        self.blocks.drain(..)
     }
 
-    /// Removes all, keeping the room.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+    /// Moves all of `other` here.
+    fn append(&mut self, other: &mut Self) {
+        self.blocks.append(&mut other.blocks);
+        self.len += std::mem::take(&mut other.len);
+        self.memory += std::mem::take(&mut other.memory);
     }
 
-    /// Adds all of `other`, which is empty after that.
-    pub fn append(&mut self, other: &mut Self) {
-        self.bytes.append(&mut other.bytes);
-        self.ends.append(&mut other.ends);
-    }
-
-    /// The elements, in the order in which they came.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Tail<&[u8]>)> {
-        let mut rest = &self.bytes[..];
-        self.ends.iter().map(move |(key, tail)| {
-            let key = split(&mut rest, *key);
-            let tail = match *tail {
-                Tail::None => Tail::None,
-                Tail::Value(len, expiry) => Tail::Value(split(&mut rest, len), expiry),
-                Tail::Score(score) => Tail::Score(score),
-            };
-            (key, tail)
-        })
+    /// Adds the elements of a bucket.
+    pub(crate) fn extend<'e, E: Divisible + 'e>(&mut self, elements: impl Iterator<Item = &'e E>) {
+        elements.for_each(|element| self.push(element));
     }
 
     fn push(&mut self, element: &impl Divisible) {
-        let key = element.key();
-        self.bytes.extend_from_slice(key);
-        let tail = match element.tail() {
-            Tail::None => Tail::None,
-            Tail::Score(score) => Tail::Score(score),
-            Tail::Value(value, expiry) => {
-                self.bytes.extend_from_slice(value);
-                Tail::Value(value.len() as u32, expiry)
-            }
+        let (key, tail) = (element.key(), element.tail());
+        let value_len = match tail {
+            Tail::Value(value, _) => value.len(),
+            Tail::None | Tail::Score(_) => 0,
         };
-        self.ends.push((key.len() as u32, tail));
+        let block = self.room_for(key.len() + value_len + BESIDE_MAX);
+        let kind = match tail {
+            Tail::None => PLAIN,
+            Tail::Value(_, None) => VALUE,
+            Tail::Value(_, Some(_)) => VOLATILE,
+            Tail::Score(_) => SCORED,
+        };
+        put_length(block, key.len() << KIND_BITS | kind);
+        block.extend_from_slice(key);
+        match tail {
+            Tail::None => {}
+            Tail::Score(score) => block.extend_from_slice(&score.to_le_bytes()),
+            Tail::Value(value, expiry) => {
+                put_length(block, value.len());
+                block.extend_from_slice(value);
+                if let Some(expiry) = expiry {
+                    block.extend_from_slice(&expiry.to_le_bytes());
+                }
+            }
+        }
+        self.len += 1;
+    }
+
+    /// A block with room for `len` more bytes.
+    fn room_for(&mut self, len: usize) -> &mut Vec<u8> {
+        let has_room = |block: &Block| block.bytes.capacity() - block.bytes.len() >= len;
+        if !self.blocks.back().is_some_and(has_room) {
+            let size = len.max(self.memory.clamp(BLOCK_MIN, BLOCK_MAX));
+            self.memory += size;
+            self.blocks.push_back(Block {
+                bytes: Vec::with_capacity(size),
+                counting: self.counting,
+            });
+        }
+        let block = self.blocks.back_mut().expect("a block was just seen to");
+        &mut block.bytes
     }
 }
 
-/// The first `len` bytes, which are there: each length belongs to bytes that were pushed with it.
-fn split<'a>(rest: &mut &'a [u8], len: u32) -> &'a [u8] {
-    let (first, others) = rest.split_at_checked(len as usize).unwrap_or((rest, &[]));
+impl Block {
+    /// The elements, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Tail<&[u8]>)> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || (!rest.is_empty()).then(|| unpack(&mut rest)))
+    }
+
+    /// Bytes that count as waiting until the block is written.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        match self.counting {
+            Counting::Counted => self.bytes.capacity(),
+            Counting::Uncounted => 0,
+        }
+    }
+}
+
+/// Bytes of the first block, and of those that follow, unless one element takes more.
+const BLOCK_MIN: usize = 1 << 10;
+const BLOCK_MAX: usize = 16 << 10;
+/// What an element takes beside its bytes at most: two lengths and a deadline or score.
+const BESIDE_MAX: usize = 10 + 10 + 8;
+/// Bits of the kind of an element, below the length of its key.
+const KIND_BITS: u32 = 2;
+const PLAIN: usize = 0;
+const VALUE: usize = 1;
+const VOLATILE: usize = 2;
+const SCORED: usize = 3;
+
+fn put_length(block: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        block.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    block.push(length as u8);
+}
+
+fn take_length(rest: &mut &[u8]) -> usize {
+    let mut length = 0;
+    let mut shift = 0;
+    while let Some((&byte, others)) = rest.split_first() {
+        *rest = others;
+        length |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    length
+}
+
+/// The first `len` bytes, which are there: each length was packed with its bytes.
+fn split<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let (first, others) = rest.split_at_checked(len).unwrap_or((rest, &[]));
     *rest = others;
     first
+}
+
+fn split_array(rest: &mut &[u8]) -> [u8; 8] {
+    split(rest, 8).try_into().unwrap_or_default()
+}
+
+/// The element that `rest` begins with.
+fn unpack<'a>(rest: &mut &'a [u8]) -> (&'a [u8], Tail<&'a [u8]>) {
+    let head = take_length(rest);
+    let key = split(rest, head >> KIND_BITS);
+    let tail = match head & ((1 << KIND_BITS) - 1) {
+        PLAIN => Tail::None,
+        SCORED => Tail::Score(f64::from_le_bytes(split_array(rest))),
+        kind => {
+            let len = take_length(rest);
+            let value = split(rest, len);
+            let expiry = (kind == VOLATILE).then(|| i64::from_le_bytes(split_array(rest)));
+            Tail::Value(value, expiry)
+        }
+    };
+    (key, tail)
 }
 
 /// What an opened table remembers until it has delivered everything.
@@ -166,10 +281,14 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) fn new(opening: Opening, delivered: bool) -> Self {
+        let waiting = Pieces {
+            counting: Counting::Counted,
+            ..Pieces::default()
+        };
         Self {
             opening,
             delivered,
-            waiting: Pieces::default(),
+            waiting,
         }
     }
 
@@ -179,24 +298,16 @@ impl Opened {
 
     /// Keeps the elements of a bucket that is going to change.
     pub(crate) fn keep<'e, E: Divisible + 'e>(&mut self, elements: impl Iterator<Item = &'e E>) {
-        let before = self.waiting.memory();
-        elements.for_each(|element| self.waiting.push(element));
-        let grown = self.waiting.memory() - before;
-        self.opening.waiting.fetch_add(grown, Relaxed);
+        let before = self.waiting.memory;
+        self.waiting.extend(elements);
+        let grown = self.waiting.memory - before;
+        if grown > 0 {
+            self.opening.waiting.fetch_add(grown, Relaxed);
+        }
     }
 
-    /// Moves what waits to `out`.
+    /// Moves what waits to `out`, without a copy.
     pub(crate) fn take_waiting(&mut self, out: &mut Pieces) {
-        let memory = self.waiting.memory();
-        self.opening.waiting.fetch_sub(memory, Relaxed);
         out.append(&mut self.waiting);
-        self.waiting = Pieces::default();
-    }
-}
-
-impl Pieces {
-    /// Adds the elements of a bucket that the walk is at.
-    pub(crate) fn extend<'e, E: Divisible + 'e>(&mut self, elements: impl Iterator<Item = &'e E>) {
-        elements.for_each(|element| self.push(element));
     }
 }

@@ -580,6 +580,16 @@ impl Db {
         }
     }
 
+    /// Makes room for so many keys at once.
+    pub fn reserve(&mut self, seed: HashSeed, keys: usize) {
+        self.table.reserve(seed, keys);
+    }
+
+    /// Gives back room that was made for keys which did not come.
+    pub fn fit(&mut self) {
+        self.table.compact(usize::MAX);
+    }
+
     /// Bytes held by the table and the index, without the entries.
     #[must_use]
     pub fn overhead(&self) -> usize {

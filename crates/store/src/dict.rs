@@ -144,9 +144,11 @@ impl<E: Divisible> Dict<E> {
         opened.take_waiting(out);
         let (delivered, mut spent) = (opened.delivered, 0);
         let mut next = (!self.table.is_unallocated()).then_some(position);
+        let mut ahead = next.and_then(|position| self.table.bucket_after(position));
         while let Some(position) = next
             && spent < budget
         {
+            ahead = ahead.and_then(|position| self.table.prefetch_walk(position));
             let (hash, before) = (position.hash(), out.len());
             if self.table.bucket_parity(hash) != delivered {
                 out.extend(self.table.bucket_elements(hash));

@@ -32,7 +32,7 @@ pub mod zset;
 
 pub use access::AccessPolicy;
 pub use big_string::BigString;
-pub use cut::{Opening, Pieces, PreImages, Tail};
+pub use cut::{Block, Opening, Pieces, PreImages, Tail};
 pub use db::{
     Db, Gone, Spot, cardinality, entry_of_object, is_expired, kind_of, object_of, object_of_mut,
 };

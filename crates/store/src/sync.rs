@@ -1,5 +1,7 @@
 //! The lock types of the keyspace, in one place so that a model checker can take their place (`--cfg shuttle`).
 
+use std::time::Duration;
+
 #[cfg(not(shuttle))]
 pub use event_listener::{Event, EventListener};
 #[cfg(not(shuttle))]
@@ -20,6 +22,18 @@ pub fn wait(listener: EventListener) {
     event_listener::Listener::wait(listener);
     #[cfg(shuttle)]
     listener.wait();
+}
+
+/// As [`wait`], for so long at most.
+pub fn wait_for(listener: EventListener, time: Duration) {
+    #[cfg(not(shuttle))]
+    event_listener::Listener::wait_timeout(listener, time);
+    // There is no time in explorations: it has always run out.
+    #[cfg(shuttle)]
+    {
+        let _unused = (listener, time);
+        shuttle::thread::yield_now();
+    }
 }
 
 /// `shuttle`'s types with the interfaces of those above.

@@ -343,6 +343,7 @@ impl<'s> Replay<'s> {
         let (server, engine) = (&self.shared.server, &self.shared.engine);
         let source = Source {
             before: self.before,
+            size: file.metadata().ok().map(|metadata| metadata.len()),
             expired: Expired::Keep,
             present: Present::Refuse,
         };

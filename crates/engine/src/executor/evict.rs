@@ -93,14 +93,18 @@ impl Local {
     }
 
     /// Bytes in use above the limit. What only slow replicas keep does not count: keys that went would be told to replicas
-    /// too, and so on to the last key (freeMemoryGetNotCountedMemory, Redis 7.2).
+    /// too, and so on to the last key (freeMemoryGetNotCountedMemory, Redis 7.2). Nor does what a snapshot keeps: keys that went
+    /// would be kept as well.
     fn excess(&self, engine: &Engine) -> u64 {
         let max = self.world.maxmemory;
-        let excess = engine.eviction.excess(engine.host.used_memory(), max);
-        if excess == 0 || !self.world.audience.log {
-            return excess;
+        let mut excess = engine.eviction.excess(engine.host.used_memory(), max);
+        if excess > 0 && self.world.snapshot {
+            excess = excess.saturating_sub(engine.snapshots.waiting() as u64);
         }
-        excess.saturating_sub(engine.log.beyond_backlog())
+        if excess > 0 && self.world.audience.log {
+            excess = excess.saturating_sub(engine.log.beyond_backlog());
+        }
+        excess
     }
 
     fn evict(&mut self, engine: &Engine, start: Now, excess: u64, time_max_ns: u64) -> Relief {

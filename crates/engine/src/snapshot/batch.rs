@@ -1,6 +1,5 @@
 //! Entries that the walk has copied out under a lock, to be encoded outside of it.
 
-use std::ops::Range;
 use store::{Entry, Object, ValueRef};
 
 /// Entries copied out under a lock: strings lie in one block of bytes, so that copying one allocates nothing.
@@ -64,36 +63,30 @@ impl Batch {
         self.bytes.len() + self.copies.len() * OBJECT_BYTES / 8
     }
 
-    pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.copies.clear();
-    }
-
-    /// The entries, in the order in which they came.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Copy<'_>> {
-        let mut at = 0;
-        self.copies.iter().map(move |copied| {
-            let key = self.slice(at..at + copied.key_len);
-            at += copied.key_len;
+    /// Shows the entries in the order in which they came, and lets go of each.
+    pub(super) fn drain(&mut self, mut visit: impl FnMut(Copy<'_>)) {
+        let mut rest = &self.bytes[..];
+        for copied in self.copies.drain(..) {
+            let key = split(&mut rest, copied.key_len);
             let value = match &copied.value {
                 CopiedValue::Integer(integer) => ValueRef::Integer(*integer),
                 CopiedValue::Object(object) => ValueRef::Boxed(object),
-                CopiedValue::Bytes(len) => {
-                    let bytes = self.slice(at..at + len);
-                    at += len;
-                    ValueRef::Bytes(bytes)
-                }
+                CopiedValue::Bytes(len) => ValueRef::Bytes(split(&mut rest, *len)),
             };
-            Copy {
+            visit(Copy {
                 key,
                 value,
                 expiry: copied.expiry,
                 access: copied.access,
-            }
-        })
+            });
+        }
+        self.bytes.clear();
     }
+}
 
-    fn slice(&self, range: Range<usize>) -> &[u8] {
-        self.bytes.get(range).unwrap_or_default()
-    }
+/// The first `len` bytes, which are there: each length belongs to bytes that were copied with it.
+fn split<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
+    let (first, others) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+    *rest = others;
+    first
 }

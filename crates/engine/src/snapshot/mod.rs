@@ -5,7 +5,8 @@
 //! 2. The **run** ([`Snapshot::run`]), on a thread of its own, walks the tables in short steps under one lock at a time and
 //!    encodes outside of it. What calls change, replace or remove before the walk comes to it they hand to the **sink**
 //!    (`store::cut` says how); the run takes from there first.
-//! 3. The sink is bounded: above `snapshot-buffer-limit` calls that write wait in admission, before they take locks.
+//! 3. The sink is bounded: when more than `snapshot-buffer-limit` waits to be written, and the process has grown by as much
+//!    since the cut, calls that write wait in admission, before they take locks.
 //! 4. A run that is aborted, or whose target fails, goes on without writing, so that every entry has the parity of its
 //!    database at the end: the next cut relies on it.
 //!
@@ -19,6 +20,7 @@ use self::sink::Sink;
 use self::walk::Walker;
 use crate::engine::Engine;
 use crate::holding::Holding;
+use crate::host::Host;
 use crate::world::World;
 use commands::Now;
 use parking_lot::Mutex;
@@ -116,12 +118,20 @@ impl Snapshots {
             .is_some_and(|sink| sink.is_aborted())
     }
 
-    /// Bytes that wait in the sink.
+    /// Bytes that the snapshot under way keeps from being freed, at most.
     pub(crate) fn waiting(&self) -> usize {
         self.current
             .lock()
             .as_ref()
             .map_or(0, |sink| sink.waiting())
+    }
+
+    /// Whether calls that write have to wait until more has been written of the snapshot under way.
+    pub(crate) fn is_full(&self, limit: usize, host: &dyn Host) -> bool {
+        let current = self.current.lock();
+        current
+            .as_ref()
+            .is_some_and(|sink| sink.is_full(limit, host))
     }
 }
 
@@ -177,7 +187,7 @@ impl Snapshot {
         let databases = shards.first().map_or(0, |(_, shard)| shard.databases());
         let mut counts = vec![Counts::default(); usize::from(databases)];
         let mut has_volatile_fields = false;
-        let sink = Arc::new(Sink::new(engine.seed));
+        let sink = Arc::new(Sink::new(engine.seed, engine.host.used_memory()));
         let images = Arc::clone(&sink) as Arc<dyn PreImages>;
         for (_, shard) in shards {
             for (number, counts) in (0..databases).zip(&mut counts) {

@@ -1,6 +1,8 @@
 //! The sink: what calls hand over before they change it, until the run takes it.
 
 use super::SnapshotProgress;
+use crate::engine::Engine;
+use crate::host::Host;
 use parking_lot::Mutex;
 use persist::Collection;
 use std::collections::BTreeMap;
@@ -11,8 +13,14 @@ use store::{Db, Entry, HashSeed, Object, Opening, PreImages, object_of};
 /// What calls hand over before they change it.
 #[derive(Debug)]
 pub(super) struct Sink {
-    /// Bytes that wait here and in opened values.
+    /// Bytes that wait here, in opened values, and with the run: at least what the snapshot keeps from being freed.
     waiting: Arc<AtomicUsize>,
+    /// Databases that wait: how many bytes they take is not known.
+    flushed: AtomicUsize,
+    /// Memory in use at the cut.
+    used_at_cut: u64,
+    /// Whether a call was told to wait.
+    is_waited_for: AtomicBool,
     handed_over: AtomicU64,
     keys: AtomicU64,
     done: AtomicU64,
@@ -31,10 +39,17 @@ struct State {
 /// Whole entries and databases that were handed over, each with the number of its database at the cut.
 #[derive(Debug, Default)]
 pub(super) struct Arrived {
-    pub(super) entries: Vec<(u16, Entry<Object>)>,
+    pub(super) entries: Vec<Kept>,
     pub(super) flushed: Vec<(u16, Db)>,
-    /// Bytes that the entries count for.
-    bytes: usize,
+}
+
+/// An entry that was handed over.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) db: u16,
+    pub(super) entry: Entry<Object>,
+    /// Bytes that it counts for.
+    pub(super) waiting: usize,
 }
 
 /// A large value that is delivered in pieces.
@@ -42,6 +57,8 @@ pub(super) struct Arrived {
 struct Opened {
     facts: OpenedFacts,
     place: Place,
+    /// Bytes that it counts for since it was removed.
+    waiting: usize,
 }
 
 /// What an opened value was at the cut.
@@ -77,13 +94,13 @@ pub(super) enum Found {
     Removed(Object),
 }
 
-/// What one entry counts for at most: a large value that was removed takes no room that it did not take before.
-const COUNTED_MAX: usize = 64 << 10;
-
 impl Sink {
-    pub(super) fn new(seed: HashSeed) -> Self {
+    pub(super) fn new(seed: HashSeed, used_at_cut: u64) -> Self {
         Self {
             waiting: Arc::default(),
+            flushed: AtomicUsize::new(0),
+            used_at_cut,
+            is_waited_for: AtomicBool::new(false),
             handed_over: AtomicU64::new(0),
             keys: AtomicU64::new(0),
             done: AtomicU64::new(0),
@@ -123,14 +140,56 @@ impl Sink {
         }
     }
 
-    /// Takes all that has arrived. It counts as waiting until [`Sink::release`].
+    /// Whether calls that write have to wait: more than `limit` bytes wait to be written, and the process has grown by more than
+    /// that since the cut. What only moved here takes no room that it did not take before, however large it is.
+    pub(super) fn is_full(&self, limit: usize, host: &dyn Host) -> bool {
+        let is_full = self.exceeds(limit, host);
+        if is_full {
+            self.is_waited_for.store(true, Relaxed);
+        }
+        is_full
+    }
+
+    /// Whether calls that were told to wait may go on, all at once: there is some room again.
+    pub(super) fn ease(&self, engine: &Engine) -> bool {
+        if !self.is_waited_for.load(Relaxed) {
+            return false;
+        }
+        let limit = engine.world().snapshot_buffer_limit;
+        let has_room = !self.exceeds(limit - limit / 8, &*engine.host);
+        if has_room {
+            self.is_waited_for.store(false, Relaxed);
+        }
+        has_room
+    }
+
+    fn exceeds(&self, limit: usize, host: &dyn Host) -> bool {
+        (self.waiting() > limit || self.flushed.load(Relaxed) > 0)
+            && host.used_memory().saturating_sub(self.used_at_cut) > limit as u64
+    }
+
+    /// Takes all that has arrived. It counts as waiting until it is released.
     pub(super) fn take_arrived(&self) -> Arrived {
         std::mem::take(&mut self.state.lock().arrived)
     }
 
-    /// What was taken has been written, or dropped.
-    pub(super) fn release(&self, arrived: &Arrived) {
-        self.waiting.fetch_sub(arrived.bytes, Relaxed);
+    /// So many bytes more are kept for the run.
+    pub(super) fn retain(&self, bytes: usize) {
+        if bytes > 0 {
+            self.waiting.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// So many bytes have been written, or dropped.
+    pub(super) fn release(&self, bytes: usize) {
+        if bytes > 0 {
+            self.waiting.fetch_sub(bytes, Relaxed);
+        }
+    }
+
+    /// A database that was taken has been written.
+    pub(super) fn release_flushed(&self) {
+        self.flushed.fetch_sub(1, Relaxed);
     }
 
     /// Some opened value that is to be delivered.
@@ -154,9 +213,10 @@ impl Sink {
         }
     }
 
-    /// An opened value has been delivered whole.
-    pub(super) fn close(&self, id: u64) {
-        self.state.lock().openings.remove(&id);
+    /// An opened value has been delivered whole. Bytes that it counts for.
+    pub(super) fn close(&self, id: u64) -> usize {
+        let opened = self.state.lock().openings.remove(&id);
+        opened.map_or(0, |opened| opened.waiting)
     }
 
     fn count_handed_over(&self, bytes: usize) {
@@ -172,13 +232,11 @@ impl Arrived {
 
 impl PreImages for Sink {
     fn keep(&self, db: u16, entry: Entry<Object>) {
-        let bytes = memory(&entry);
-        let counted = bytes.min(COUNTED_MAX);
-        self.waiting.fetch_add(counted, Relaxed);
-        self.count_handed_over(bytes);
-        let mut state = self.state.lock();
-        state.arrived.bytes += counted;
-        state.arrived.entries.push((db, entry));
+        let waiting = memory(&entry) + size_of::<Kept>();
+        self.retain(waiting);
+        self.count_handed_over(waiting);
+        let kept = Kept { db, entry, waiting };
+        self.state.lock().arrived.entries.push(kept);
     }
 
     fn open(&self, db: u16, entry: &Entry<Object>) -> Opening {
@@ -208,6 +266,7 @@ impl PreImages for Sink {
                     access: entry.access(),
                 },
                 place: Place::Live { db, key },
+                waiting: 0,
             };
             state.openings.insert(id, opened);
         }
@@ -222,13 +281,17 @@ impl PreImages for Sink {
     }
 
     fn removed(&self, id: u64, object: Object) {
-        self.count_handed_over(object.memory(SAMPLES));
+        let memory = object.memory(SAMPLES);
+        self.count_handed_over(memory);
         if let Some(opened) = self.state.lock().openings.get_mut(&id) {
             opened.place = Place::Removed(object);
+            opened.waiting = memory;
+            self.retain(memory);
         }
     }
 
     fn flushed(&self, number: u16, mut keys: Db) {
+        self.flushed.fetch_add(1, Relaxed);
         let mut state = self.state.lock();
         for (id, opened) in &mut state.openings {
             if let Place::Live { db, key } = &opened.place
@@ -243,8 +306,9 @@ impl PreImages for Sink {
 }
 
 /// Elements from which the memory of a value is estimated.
-const SAMPLES: usize = 3;
+pub(super) const SAMPLES: usize = 3;
 
+/// About how many bytes an entry takes, its value included.
 fn memory(entry: &Entry<Object>) -> usize {
     entry.memory() + object_of(entry).map_or(0, |object| object.memory(SAMPLES))
 }

@@ -1,7 +1,7 @@
 //! The run of a snapshot: the sink first, then the tables, in steps that hold one shard for some 20 us.
 
 use super::batch::Batch;
-use super::sink::{Arrived, Found, OpenedFacts, Sink};
+use super::sink::{Arrived, Found, OpenedFacts, SAMPLES, Sink};
 use super::{Counts, SnapshotError, SnapshotObserver};
 use crate::engine::Engine;
 use crate::locks::{Held, ShardSet, Taker};
@@ -9,7 +9,7 @@ use persist::{Access, Collection, KeyFacts, RdbWriter};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use store::table::Position;
-use store::{AccessPolicy, Item, Object, Pieces, Tail, ValueRef};
+use store::{AccessPolicy, Entry, Item, Object, Pieces, Tail, ValueRef};
 
 /// A run under way.
 pub(super) struct Walker<'r, W, O> {
@@ -27,8 +27,6 @@ pub(super) struct Walker<'r, W, O> {
     batch: Batch,
     pieces: Pieces,
     failure: Option<io::Error>,
-    /// Whether calls may be waiting for room in the sink.
-    is_pressed: bool,
 }
 
 /// Bytes that a step copies out.
@@ -37,7 +35,7 @@ const STEP_BYTES: usize = 64 << 10;
 const STEP_NS: u64 = 20_000;
 /// Entries after which a step looks at the clock.
 const CHUNK: usize = 16;
-/// Elements of an opened value that a step copies out.
+/// Elements of an opened value that a step copies out, within some 20 us.
 const PIECES: usize = 256;
 
 impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
@@ -61,7 +59,6 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
             batch: Batch::default(),
             pieces: Pieces::default(),
             failure: None,
-            is_pressed: false,
         }
     }
 
@@ -121,12 +118,19 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
     }
 
     fn write_batch(&mut self, number: u16) {
-        let batch = std::mem::take(&mut self.batch);
-        for copy in batch.iter() {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.drain(|copy| {
+            // What the copy shares with the value is kept from being freed when that changes.
+            let shared = match copy.value {
+                ValueRef::Boxed(object) => object.memory(SAMPLES),
+                ValueRef::Bytes(_) | ValueRef::Integer(_) => 0,
+            };
+            self.sink.retain(shared);
             self.write(number, copy.key, copy.value, copy.expiry, copy.access);
-        }
+            self.sink.release(shared);
+        });
         self.batch = batch;
-        self.batch.clear();
+        self.ease();
     }
 
     /// Writes all that waits in the sink, opened values included.
@@ -143,28 +147,35 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
         }
     }
 
-    fn write_arrived(&mut self, mut arrived: Arrived) {
-        for (number, entry) in std::mem::take(&mut arrived.entries) {
-            let (expiry, access) = (entry.expiry(), entry.access());
-            self.write(number, entry.key(), entry.value(), expiry, access);
+    fn write_arrived(&mut self, arrived: Arrived) {
+        for kept in arrived.entries {
+            self.write_entry(kept.db, &kept.entry);
+            drop(kept.entry);
+            self.release(kept.waiting);
         }
-        for (number, keys) in std::mem::take(&mut arrived.flushed) {
+        for (number, keys) in arrived.flushed {
             for entry in keys.into_undelivered() {
-                let (expiry, access) = (entry.expiry(), entry.access());
-                self.write(number, entry.key(), entry.value(), expiry, access);
+                self.write_entry(number, &entry);
             }
+            self.sink.release_flushed();
+            self.release(0);
         }
-        self.sink.release(&arrived);
+    }
+
+    fn write_entry(&mut self, number: u16, entry: &Entry<Object>) {
+        let (expiry, access) = (entry.expiry(), entry.access());
+        self.write(number, entry.key(), entry.value(), expiry, access);
+    }
+
+    /// So many bytes wait no more.
+    fn release(&self, bytes: usize) {
+        self.sink.release(bytes);
         self.ease();
     }
 
     /// Lets calls go on that wait for room in the sink.
-    fn ease(&mut self) {
-        let limit = self.engine.world().snapshot_buffer_limit;
-        let waiting = self.sink.waiting();
-        if waiting >= limit {
-            self.is_pressed = true;
-        } else if std::mem::take(&mut self.is_pressed) {
+    fn ease(&self) {
+        if self.sink.ease(self.engine) {
             self.engine.wake_waiting();
         }
     }
@@ -199,7 +210,7 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
             delivered += self.pieces.len();
             self.write_pieces(opened);
         }
-        self.sink.close(opened.id);
+        let waiting = self.sink.close(opened.id);
         debug_assert_eq!(
             delivered,
             opened.collection.count(),
@@ -214,7 +225,7 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
         if let Some(object) = removed {
             self.engine.host.drop_later(Box::new(object));
         }
-        self.ease();
+        self.release(waiting);
     }
 
     /// Copies elements out of the opened value at `key`; `None` when it is not there any more.
@@ -236,20 +247,18 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
     }
 
     fn write_pieces(&mut self, opened: &OpenedFacts) {
-        let pieces = std::mem::take(&mut self.pieces);
-        let is_volatile = matches!(opened.collection, Collection::VolatileHash(_));
-        self.attempt(opened.db, |out| {
-            pieces.iter().try_for_each(|(key, tail)| match tail {
-                Tail::None => out.member(Item::Bytes(key)),
-                Tail::Value(value, expiry) if is_volatile => {
-                    out.volatile_field(Item::Bytes(key), Item::Bytes(value), expiry)
-                }
-                Tail::Value(value, _) => out.field(Item::Bytes(key), Item::Bytes(value)),
-                Tail::Score(score) => out.scored(Item::Bytes(key), score),
-            })
-        });
+        let mut pieces = std::mem::take(&mut self.pieces);
+        for block in pieces.drain() {
+            self.attempt(opened.db, |out| {
+                block
+                    .iter()
+                    .try_for_each(|(key, tail)| write_piece(out, opened.collection, key, tail))
+            });
+            let waiting = block.waiting();
+            drop(block);
+            self.release(waiting);
+        }
         self.pieces = pieces;
-        self.pieces.clear();
     }
 
     fn write(
@@ -318,8 +327,27 @@ impl<'r, W: Write, O: SnapshotObserver> Walker<'r, W, O> {
     }
 }
 
-/// One shard, after those connections that have waited too long for it.
+/// Writes an element of the value that was begun.
+fn write_piece<W: Write>(
+    out: &mut RdbWriter<W>,
+    collection: Collection,
+    key: &[u8],
+    tail: Tail<&[u8]>,
+) -> io::Result<()> {
+    let key = Item::Bytes(key);
+    match (tail, collection) {
+        (Tail::None, _) => out.member(key),
+        (Tail::Score(score), _) => out.scored(key, score),
+        (Tail::Value(value, expiry), Collection::VolatileHash(_)) => {
+            out.volatile_field(key, Item::Bytes(value), expiry)
+        }
+        (Tail::Value(value, _), _) => out.field(key, Item::Bytes(value)),
+    }
+}
+
+/// One shard, after those connections that wait for it just now, and those that have waited too long.
 fn take(engine: &Engine, shard: u16) -> Held<'_> {
+    engine.locks.give_way(shard);
     let shards = ShardSet::one(shard);
     loop {
         match engine.locks.acquire(&shards, Taker::Lane) {

@@ -17,6 +17,7 @@ const TERMS: LoadTerms = LoadTerms {
     present: Present::Refuse,
     sanitize: Sanitize::Framing,
     checksums: Checksums::Verify,
+    size: None,
 };
 
 /// What an observer saw.
@@ -89,6 +90,41 @@ fn keys_come_into_their_databases_with_their_deadlines() {
     assert_eq!(server.call("DBSIZE"), Value::Integer(2));
     assert_eq!(server.call("PTTL b"), Value::Integer(100_000));
     assert_eq!(server.call("TTL a"), Value::Integer(-1));
+}
+
+#[test]
+fn room_is_made_for_the_keys_that_are_announced_as_far_as_the_stream_reaches() {
+    let names: Vec<String> = (0..10_000).map(|key| format!("key:{key}")).collect();
+    let keys: Vec<(&str, Option<i64>)> = names.iter().map(|name| (&name[..], None)).collect();
+    let announcing = |announced: u64| {
+        let (lzf, verify) = (Compression::Lzf, Checksums::Verify);
+        let mut rdb = RdbWriter::new(Vec::new(), RdbVersion::V11, lzf, verify).unwrap();
+        rdb.select(0, announced, 0).unwrap();
+        for (key, _) in &keys {
+            let facts = KeyFacts::default();
+            rdb.record(key.as_bytes(), ValueRef::Bytes(b"value"), &facts)
+                .unwrap();
+        }
+        rdb.finish().unwrap()
+    };
+    for announced in [0, 100, 10_000, 300_000, u64::MAX] {
+        let mut server = Dispatcher::default();
+        let bytes = announcing(announced);
+        let terms = LoadTerms {
+            size: Some(bytes.len() as u64),
+            ..TERMS
+        };
+        loaded(&server, &bytes, terms).unwrap();
+        assert_eq!(server.call("DBSIZE"), Value::Integer(10_000));
+        for name in names.iter().step_by(97) {
+            assert_eq!(server.call(&format!("STRLEN {name}")), Value::Integer(5));
+        }
+        let engine = server.shared_engine();
+        let mut held = engine.take_everything();
+        let buckets = |shard: &store::Shard| shard.db(0).table().stats().buckets;
+        let buckets: usize = held.shards().iter().map(|(_, shard)| buckets(shard)).sum();
+        assert!((1600..3000).contains(&buckets), "{announced}: {buckets}");
+    }
 }
 
 #[test]

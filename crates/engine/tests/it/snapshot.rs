@@ -3,9 +3,11 @@
 use engine::loading::{Expired, LoadObserver, LoadTerms, Present, load};
 use engine::snapshot::{Snapshot, SnapshotError, SnapshotObserver};
 use engine::{Engine, World};
+use event_listener::{EventListener, Listener};
 use persist::{Checksums, Compression, RdbVersion, RdbWriter, Sanitize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::{Arc, mpsc};
 use store::stream::{Direction, StreamId};
 use store::{Entry, Item, Object, object_of, string_of};
 use testkit::Dispatcher;
@@ -123,6 +125,7 @@ fn reloaded(bytes: &[u8]) -> Contents {
         present: Present::Refuse,
         sanitize: Sanitize::Deep,
         checksums: Checksums::Verify,
+        size: Some(bytes.len() as u64),
     };
     load(server.engine(), bytes, terms, &mut Nobody).unwrap();
     contents(server.engine())
@@ -427,30 +430,212 @@ fn a_target_that_fails_ends_the_run_with_its_error() {
     check(&mut server, vec![], vec![], 1);
 }
 
+/// A target that runs a command on the server each time that it is written to, as 64 kB at a time are.
+struct Meddling<'s> {
+    server: &'s mut Dispatcher,
+    commands: std::vec::IntoIter<String>,
+    written: Vec<u8>,
+}
+
+impl std::io::Write for Meddling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Some(command) = self.commands.next() {
+            call(self.server, &command);
+        }
+        self.written.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
-fn writes_wait_while_too_much_waits_to_be_written() {
-    let mut server = Dispatcher::default();
-    for key in 0..10 {
-        call(&mut server, &format!("SET key:{key} {}", "x".repeat(1000)));
+fn a_large_value_is_that_of_the_cut_whatever_happens_while_it_is_written() {
+    let elements = |prefix: &str, scores: &str| -> String {
+        let element = |i| {
+            format!(
+                " {prefix}{}element:{i:090}",
+                scores.replace('#', &format!("{i}"))
+            )
+        };
+        (0..8000).map(element).collect()
+    };
+    let hash = elements("", "#f ").replace("f ", "-field ");
+    let (set, zset) = (elements("", ""), elements("", "# "));
+    let setups = [
+        (
+            format!("HSET big{hash}"),
+            vec![
+                "HSET big 1-field x new-field y",
+                "HDEL big 2-field 3-field",
+                "EXPIRE big 1000",
+                "HPEXPIRE big 100000 FIELDS 2 4-field 5-field",
+                "RENAME big {big}other",
+                "HSET {big}other 6-field x",
+                "COPY {big}other copied",
+                "DEL {big}other",
+                "HSET big 7-field x",
+            ],
+        ),
+        (
+            format!("SADD big{set}"),
+            vec![
+                "SADD big new",
+                "SPOP big 100",
+                "RENAME big elsewhere",
+                "PEXPIRE elsewhere 1",
+                "SREM elsewhere element:7",
+                "SET elsewhere x",
+            ],
+        ),
+        (
+            format!("ZADD big{zset}"),
+            vec![
+                "ZADD big 5 new 6 element:7",
+                "ZPOPMIN big 100",
+                "ZREMRANGEBYRANK big 500 900",
+                "MOVE big 4",
+                "4: ZINCRBY big 1 element:9",
+                "4: FLUSHDB",
+            ],
+        ),
+        (
+            format!("RPUSH big{set}"),
+            vec![
+                "LSET big 7900 x",
+                "LTRIM big 5 100",
+                "RENAME big other",
+                "DEL other",
+            ],
+        ),
+    ];
+    for (setup, commands) in setups {
+        let all = words(&commands);
+        for from in 0..all.len() {
+            let mut server = Dispatcher::default();
+            call(&mut server, &setup);
+            call(&mut server, "SET small value");
+            let engine = server.shared_engine();
+            let expected = contents(&engine);
+            let (snapshot, ()) = Snapshot::begin(&engine, || ()).unwrap();
+            for command in &all[..from] {
+                call(&mut server, command);
+            }
+            let target = Meddling {
+                server: &mut server,
+                commands: words(&commands[from..]).into_iter(),
+                written: Vec::new(),
+            };
+            let (none, verify) = (Compression::None, Checksums::Verify);
+            let mut out = RdbWriter::new(target, snapshot.version(), none, verify).unwrap();
+            snapshot.run(&engine, &mut out, None, &mut ()).unwrap();
+            let target = out.finish().unwrap();
+            assert_eq!(target.commands.len(), 0, "all ran during the walk");
+            assert!(reloaded(&target.written) == expected, "{setup:.5} {from}");
+        }
     }
-    let engine = server.shared_engine();
-    engine.change_world(|world: &mut World| world.snapshot_buffer_limit = 4000);
-    let expected = contents(&engine);
-    let (snapshot, ()) = Snapshot::begin(&engine, || ()).unwrap();
-    for key in 0..4 {
-        call(&mut server, &format!("SET key:{key} y"));
-    }
-    let mut executor = engine::Executor::new(server.shared_engine(), 0, engine::Taker::Worker, 1);
+}
+
+/// Whether a command has to wait in admission, and for what.
+fn waits(engine: &Arc<Engine>, words: &[&[u8]]) -> Option<EventListener> {
+    let mut executor = engine::Executor::new(Arc::clone(engine), 0, engine::Taker::Worker, 1);
     let client = engine.clients.add(engine::clients::Peer::default(), 0);
     let mut session = engine::Session::new(client, true);
-    let mut waits = |words: &[&[u8]]| {
-        let step = executor.call(&mut session, words);
-        matches!(step, engine::Step::Wait(engine::Wait::World { .. }))
-    };
-    assert!(waits(&[b"SET", b"key:7", b"y"]));
-    assert!(!waits(&[b"GET", b"key:7"]), "reading goes on");
+    match executor.call(&mut session, words) {
+        engine::Step::Wait(engine::Wait::World { changed, .. }) => Some(changed),
+        _ => None,
+    }
+}
+
+/// A target like a disk that stands still until the other end is dropped.
+struct Stopped {
+    began: mpsc::Sender<()>,
+    goes_on: mpsc::Receiver<()>,
+}
+
+impl std::io::Write for Stopped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ended = self.began.send(());
+        let _ended = self.goes_on.recv();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn writes_wait_while_too_much_waits_for_a_disk_that_stands_still() {
+    const LIMIT: usize = 100_000;
+    let mut server = Dispatcher::default();
+    let value = "x".repeat(1000);
+    for key in 0..1000 {
+        call(&mut server, &format!("SET key:{key} {value}"));
+    }
+    let engine = server.shared_engine();
+    engine.change_world(|world: &mut World| world.snapshot_buffer_limit = LIMIT);
+    let (snapshot, ()) = Snapshot::begin(&engine, || ()).unwrap();
+    let (began, has_begun) = mpsc::channel();
+    let (release, goes_on) = mpsc::channel();
+    let run = std::thread::spawn({
+        let engine = Arc::clone(&engine);
+        move || {
+            let out = Stopped { began, goes_on };
+            let (none, verify) = (Compression::None, Checksums::Verify);
+            let mut out = RdbWriter::new(out, RdbVersion::V11, none, verify).unwrap();
+            snapshot.run(&engine, &mut out, None, &mut ()).unwrap();
+            out.finish().unwrap();
+        }
+    });
+    has_begun.recv().unwrap();
+    let (mut refused, mut key) = (None, 0);
+    while refused.is_none() && key < 1000 {
+        let name = format!("key:{key}");
+        refused = waits(&engine, &[b"SET", name.as_bytes(), value.as_bytes()]);
+        server.allocate(1000);
+        key += 1;
+    }
+    let refused = refused.expect("the limit is kept");
+    let waiting = engine.snapshots.progress().unwrap().waiting;
+    assert!(
+        (90_000..LIMIT as u64 + 2000).contains(&waiting),
+        "{waiting}"
+    );
+    assert!(
+        waits(&engine, &[b"GET", b"key:1"]).is_none(),
+        "reading goes on"
+    );
+    drop(release);
+    refused.wait();
+    run.join().unwrap();
+    assert!(waits(&engine, &[b"SET", b"key:1", b"x"]).is_none());
+}
+
+#[test]
+fn what_only_moved_into_the_snapshot_keeps_nobody_waiting() {
+    let mut server = Dispatcher::default();
+    let fields: String = (0..5000).map(|i| format!(" field:{i} value:{i}")).collect();
+    call(&mut server, &format!("HSET big{fields}"));
+    call(&mut server, &format!("SET large {}", "x".repeat(100_000)));
+    call(&mut server, "3: SET key value");
+    let engine = server.shared_engine();
+    engine.change_world(|world: &mut World| world.snapshot_buffer_limit = 50_000);
+    let expected = contents(&engine);
+    let (snapshot, ()) = Snapshot::begin(&engine, || ()).unwrap();
+    call(&mut server, "HSET big field:1 x");
+    call(&mut server, "DEL big large");
+    call(&mut server, "3: FLUSHDB");
+    let set: [&[u8]; 3] = [b"SET", b"a", b"b"];
+    assert!(engine.snapshots.progress().unwrap().waiting > 200_000);
+    assert!(waits(&engine, &set).is_none(), "nothing has grown");
+    server.allocate(60_000);
+    assert!(
+        waits(&engine, &set).is_some(),
+        "what was removed takes room"
+    );
     let mut out = writer();
     snapshot.run(&engine, &mut out, None, &mut ()).unwrap();
-    assert!(!waits(&[b"SET", b"key:7", b"y"]));
+    assert!(waits(&engine, &set).is_none());
     assert_eq!(reloaded(&out.finish().unwrap()), expected);
 }

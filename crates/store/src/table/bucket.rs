@@ -90,6 +90,13 @@ impl<E: Thin> Bucket<E> {
         }
     }
 
+    /// Has all elements brought near, and the continuation, but not its elements.
+    #[inline]
+    pub(super) fn prefetch_all(&self) {
+        let filled = self.slots.iter().filter(|link| !link.is_empty());
+        filled.for_each(Link::prefetch);
+    }
+
     /// Where the first element is that has this tag and passes `test`.
     #[inline]
     pub(super) fn spot(&self, tag: u8, mut test: impl FnMut(&E) -> bool) -> Option<Spot> {

@@ -279,6 +279,13 @@ impl<E: Keyed> Table<E> {
         }
     }
 
+    /// Makes all buckets now that `len` elements need: splitting one after another as they come costs a look at every key.
+    pub fn reserve(&mut self, seed: HashSeed, len: usize) {
+        while self.buckets * FILL < len {
+            self.split_next(seed);
+        }
+    }
+
     /// Adds an element whose key the caller knows to be absent.
     pub fn insert(&mut self, seed: HashSeed, hash: u64, element: E) -> &mut E {
         if self.len >= self.buckets * FILL {

@@ -70,7 +70,9 @@ impl<E: Keyed> Table<E> {
     ) -> Option<Position> {
         let mut position = position;
         let mut spent = 0;
+        let mut ahead = self.bucket_after(position);
         loop {
+            ahead = ahead.and_then(|position| self.prefetch_walk(position));
             let stop = self.stop(position)?;
             let before = spent;
             self.bucket_mut(stop.index)?.each_mut(|element| {
@@ -173,6 +175,18 @@ impl<E: Thin> Table<E> {
     /// Where the bucket after the one at `position` begins: walks by bucket go so, reaching it by [`Position::hash`].
     pub fn bucket_after(&self, position: Position) -> Option<Position> {
         self.stop(position)?.next
+    }
+
+    /// Has the elements brought near that a walk meets at `position`, and the bucket after that, which it returns: each of them
+    /// is a wait for memory of its own.
+    #[inline]
+    pub(crate) fn prefetch_walk(&self, position: Position) -> Option<Position> {
+        if let Some(bucket) = self.bucket(self.index_of(position.hash())) {
+            bucket.prefetch_all();
+        }
+        let after = self.bucket_after(position)?;
+        self.prefetch_bucket(after.hash());
+        Some(after)
     }
 
     /// Counts what DEBUG HTSTATS shows; visits every bucket.
