@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use commands::Now;
 use config::composite::Primary;
 use config::{Change, Circumstances, Config, SetError, directive};
-use engine::{Counter, Engine, Host};
+use engine::{Counter, Engine, Host, Trusted};
 use parking_lot::{Mutex, RwLock};
 use tls::Holder;
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,7 +21,7 @@ use crate::log::Log;
 use crate::net::listen::{self, ListenRequest};
 use crate::persistence::{self, Persistence};
 use crate::process;
-use crate::replication::Replication;
+use crate::replication::{Replication, unexpected};
 use crate::settings::{self, Limits};
 use crate::shutdown::{Shutdown, ShutdownHow};
 
@@ -104,6 +104,8 @@ pub struct Counters {
     pub evicted: AtomicU64,
     /// Wrong passwords.
     pub denied: AtomicU64,
+    /// Commands of the primary or of an append-only file that failed here.
+    pub unexpected: AtomicU64,
 }
 
 /// What became of TLS handshakes.
@@ -207,6 +209,10 @@ impl Host for Server {
         self.garbage.pending.load(Relaxed) > 0
     }
 
+    fn unexpected_error(&self, engine: &Engine, of: Trusted, error: &str, command: Option<&str>) {
+        unexpected::note(self, engine, of, error, command);
+    }
+
     fn emptied(&self) -> bool {
         let saves = self.persistence.has_save_points();
         if saves {
@@ -295,6 +301,7 @@ impl Server {
             input_limit,
             evicted,
             denied,
+            unexpected,
         } = &self.counters;
         for counter in [
             connections,
@@ -303,6 +310,7 @@ impl Server {
             input_limit,
             evicted,
             denied,
+            unexpected,
         ] {
             counter.store(0, Relaxed);
         }
@@ -432,8 +440,13 @@ impl Server {
                     change.failed(directive::APPENDONLY, words)
                 })?;
         }
+        let resizes_backlog = change.touches(directive::REPL_BACKLOG_SIZE);
         self.config.write().commit(change);
         self.follow();
+        if resizes_backlog {
+            self.replication
+                .resize_backlog(place.engine, self.backlog_size());
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
@@ -319,7 +320,6 @@ impl Link {
             None => info!("Partial resynchronization not possible (no cached master)"),
         }
         let mut handshake = Handshake::new(self.introduction(target, place));
-        let timeout = self.timeout();
         loop {
             let output = handshake.take_output();
             if !output.is_empty() {
@@ -328,9 +328,8 @@ impl Link {
                 let flushed = uplink.flush().await;
                 flushed.map_err(|error| LinkError::Io("writing to the master", error))?;
             }
-            let line = tokio::time::timeout(timeout, read_line(uplink, input, handshake.stage()));
-            let silent = |_elapsed| LinkError::Silent(LinkPhase::Handshake);
-            let line = line.await.map_err(silent)??;
+            let line = read_line(uplink, input, handshake.stage());
+            let line = self.in_time(LinkPhase::Handshake, line).await??;
             let now_ms = self.now_ms();
             self.update(target, |upstream| upstream.heard_ms = now_ms);
             if handshake.stage() == Stage::Ping && line.starts_with(b"+PONG") {
@@ -377,14 +376,31 @@ impl Link {
         }
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        let timeout_s = self
-            .shared
-            .server
-            .config
-            .read()
-            .read(directive::REPL_TIMEOUT);
-        Duration::from_secs(u64::try_from(timeout_s).unwrap_or(1))
+    /// Whether the primary has been silent for too long since this Unix time in milliseconds (`repl-timeout`).
+    fn is_too_late(&self, heard_ms: i64) -> bool {
+        let config = self.shared.server.config.read();
+        let timeout_s = config.read(directive::REPL_TIMEOUT);
+        self.now_ms() - heard_ms > timeout_s.saturating_mul(1000)
+    }
+
+    /// Waits for something that the primary does, at this stage, as long as `repl-timeout` says meanwhile.
+    pub(super) async fn in_time<T>(
+        &self,
+        stage: LinkPhase,
+        what: impl Future<Output = T>,
+    ) -> Result<T, LinkError> {
+        let mut what = pin!(what);
+        let since_ms = self.now_ms();
+        let mut looks = periodic(ACK_PERIOD);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut what => return Ok(done),
+                _ = looks.tick() => if self.is_too_late(since_ms) {
+                    return Err(LinkError::Silent(stage));
+                }
+            }
+        }
     }
 
     /// Executes what the primary sends.
@@ -419,11 +435,10 @@ impl Link {
                 () = killed => Some(LinkError::Killed),
                 // The primary does not count on us until what has gathered is executed.
                 _ = acks.tick() => {
-                    let timeout_ms = i64::try_from(self.timeout().as_millis()).unwrap_or(i64::MAX);
                     if gathered.is_some() {
                         gather::sign_of_life(&mut writing).await;
                         None
-                    } else if self.now_ms() - heard_ms > timeout_ms {
+                    } else if self.is_too_late(heard_ms) {
                         Some(LinkError::Silent(LinkPhase::Connected))
                     } else {
                         self.acknowledge(&mut writing, self.shared.engine.log.end()).await.err()

@@ -71,8 +71,7 @@ impl Link {
             place.offset + 1
         );
         let asked = ask_for_stream(main, &mut ahead, end);
-        let asked = tokio::time::timeout(self.timeout(), asked).await;
-        asked.map_err(|_elapsed| LinkError::Silent(LinkPhase::Handshake))??;
+        self.in_time(LinkPhase::Handshake, asked).await??;
         info!(
             "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization, RDB load in background."
         );
@@ -101,8 +100,7 @@ impl Link {
         loop {
             say(apart, &handshake.take_output()).await?;
             let line = read_line(apart, input, Stage::Psync);
-            let line = tokio::time::timeout(self.timeout(), line).await;
-            let line = line.map_err(|_elapsed| LinkError::Silent(LinkPhase::Handshake))??;
+            let line = self.in_time(LinkPhase::Handshake, line).await??;
             let now_ms = self.now_ms();
             self.update(target, |upstream| upstream.heard_ms = now_ms);
             if let Some(end) = handshake.line(&line).map_err(LinkError::Handshake)? {

@@ -164,9 +164,8 @@ impl Link {
     ) -> Result<(), LinkError> {
         let buffer = transfer.buffer();
         buffer.reserve(ROOM);
-        let read = tokio::time::timeout(self.timeout(), uplink.read_buf(buffer)).await;
-        let count = read.map_err(|_elapsed| LinkError::Silent(LinkPhase::Sync))?;
-        match count {
+        let read = uplink.read_buf(buffer);
+        match self.in_time(LinkPhase::Sync, read).await? {
             Ok(0) => Err(LinkError::Io(
                 "I/O error trying to sync with MASTER: connection lost",
                 io::ErrorKind::UnexpectedEof.into(),

@@ -8,6 +8,7 @@ mod channels;
 mod failover;
 mod followers;
 mod state;
+pub(crate) mod unexpected;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 

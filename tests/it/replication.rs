@@ -686,3 +686,44 @@ fn what_a_client_saw_of_another_history_holds_no_reply_back() {
     });
     assert_eq!(client.line("GET a"), "\"1\"");
 }
+
+#[test]
+fn errors_of_the_primary_s_commands_are_counted() {
+    let certificates = Certificates::new();
+    let [primary, replica] = [(); 2].map(|()| ours(&certificates, "replica-read-only no\n"));
+    replica.follow(&primary);
+    assert_eq!(replica.talk().line("SET n text"), "+OK");
+    let mut client = primary.talk();
+    assert_eq!(client.line("INCR n"), ":1");
+    assert_eq!(client.line("WAIT 1 0"), ":1");
+    let unexpected = |node: &TestServer, count: u32| {
+        let stats = node.talk().line("INFO stats");
+        assert!(stats.contains(&format!("unexpected_error_replies:{count}\\r\\n")));
+    };
+    unexpected(&replica, 1);
+    assert_eq!(replica.talk().line("CONFIG RESETSTAT"), "+OK");
+    unexpected(&replica, 0);
+    // A client's mistakes are its own.
+    assert!(primary.talk().line("INCR").starts_with("-ERR wrong number"));
+    unexpected(&primary, 0);
+}
+
+#[test]
+fn a_smaller_backlog_is_one_at_once() {
+    let certificates = Certificates::new();
+    let [primary, replica] = [(); 2].map(|()| ours(&certificates, ""));
+    replica.follow(&primary);
+    let mut client = primary.talk();
+    client.line("MULTI");
+    client.line("CLIENT KILL TYPE replica");
+    client.line("CONFIG SET repl-backlog-size 16384");
+    let value = "x".repeat(16384);
+    for key in 0..10 {
+        client.line(&format!("SET {key} {value}"));
+    }
+    assert!(client.line("EXEC").starts_with('['));
+    wait_until("it needs everything", || {
+        primary.talk().line("INFO stats").contains("sync_full:2")
+    });
+    await_agreement(&[&primary, &replica]);
+}

@@ -1,8 +1,18 @@
 //! What the engine needs of the server around it.
 
+use crate::engine::Engine;
 use commands::Now;
 use std::any::Any;
 use std::time::Duration;
+
+/// Where commands come from that have run before, so that they are expected to succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// The primary that is followed.
+    Primary,
+    /// An append-only file.
+    File,
+}
 
 /// The server around the engine: the clock, and a place where slow destruction may happen.
 ///
@@ -28,6 +38,11 @@ pub trait Host: Any + Send + Sync + std::fmt::Debug {
     /// [`crate::HostRequest::Saved`].
     fn emptied(&self) -> bool {
         false
+    }
+
+    /// A command of a trusted source has failed with this error; `None` when nothing is known by its name. Shards may be held.
+    fn unexpected_error(&self, engine: &Engine, of: Trusted, error: &str, command: Option<&str>) {
+        let _ = (engine, of, error, command);
     }
 
     /// Stops the calling thread for so many microseconds (DEBUG SLEEP inside a transaction).

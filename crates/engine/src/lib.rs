@@ -42,7 +42,7 @@ pub use executor::{Executor, ExpireProgress, PREFETCH_MAX, Past, Step, Wait};
 pub use gate::Gate;
 pub use handler::{EngineCommand, Flow, Handler, HostRequest};
 pub use holding::{HoldFn, Holding};
-pub use host::Host;
+pub use host::{Host, Trusted};
 pub use inbox::Inbox;
 pub use latency::LatencySum;
 pub use locks::{Held, Locks, ShardSet, ShardWait, Taker};

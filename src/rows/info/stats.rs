@@ -155,7 +155,8 @@ pub(super) fn stats(report: &mut Report, view: &View<'_>) {
     report.field("tracking_total_keys", tracking.keys);
     report.field("tracking_total_items", tracking.items);
     report.field("tracking_total_prefixes", tracking.prefixes);
-    report.field("unexpected_error_replies", 0);
+    let unexpected = view.server.counters.unexpected.load(Relaxed);
+    report.field("unexpected_error_replies", unexpected);
     let errors = view.engine.stats.sum(|thread| &thread.errors);
     report.field("total_error_replies", errors);
     report.field("dump_payload_sanitizations", 0);

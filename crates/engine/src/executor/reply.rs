@@ -2,6 +2,7 @@
 
 use super::{Local, Step};
 use crate::engine::Engine;
+use crate::host::Trusted;
 use crate::registry::Row;
 use crate::session::{ReplyMode, Session};
 use crate::stats::ThreadStats;
@@ -64,6 +65,9 @@ impl Local {
         row: &Row,
         result: Result<Reply, CommandError>,
     ) {
+        if let Err(error) = &result {
+            tell_unexpected(engine, session, Some(row), error);
+        }
         let stats = self.stats(engine);
         write_reply(engine, stats, row, &mut self.writer(session), result);
     }
@@ -78,6 +82,7 @@ impl Local {
         error: &CommandError,
     ) -> Step {
         self.pass_over(engine);
+        tell_unexpected(engine, session, row, error);
         if let Some(row) = row {
             self.stats(engine).calls[usize::from(row.id)]
                 .rejected
@@ -99,6 +104,19 @@ impl Local {
         self.writer(session).error(text.as_bytes());
         self.after_reply(engine, session, row)
     }
+}
+
+/// Lets the server know of the error of a command that is expected to succeed.
+fn tell_unexpected(engine: &Engine, session: &Session, row: Option<&Row>, error: &CommandError) {
+    let of = match session.feed {
+        Some(_) => Trusted::Primary,
+        None if session.replays => Trusted::File,
+        None => return,
+    };
+    let name = row.map(|row| &*row.name);
+    engine
+        .host
+        .unexpected_error(engine, of, &error.text(), name);
 }
 
 /// Writes what a call came to.
