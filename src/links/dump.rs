@@ -46,6 +46,7 @@ impl Dump {
                 Err(Busy) => std::thread::sleep(PAUSE),
             }
         };
+        shared.server.persistence.note_background_snapshot();
         let needed = snapshot.version();
         if needed > readable && needed == RdbVersion::V80 {
             snapshot.give_up(engine);

@@ -43,6 +43,8 @@ pub struct Persistence {
     pub save: SaveFigures,
     /// The append-only file.
     pub aof: Aof,
+    /// Snapshots in the background so far: for files, rewrites and replicas. Redis forks for each.
+    pub(crate) background_snapshots: AtomicU64,
     /// What it is written to.
     pub(crate) disk: Arc<dyn Disk>,
     /// `key-load-delay` and `rdb-key-save-delay`, for tests.
@@ -130,6 +132,7 @@ impl Persistence {
         let persistence = Self {
             load: LoadFigures::default(),
             save: SaveFigures::default(),
+            background_snapshots: AtomicU64::default(),
             aof: Aof::new(config, Arc::clone(&disk)),
             disk,
             delays: Delays::default(),
@@ -171,6 +174,11 @@ impl Persistence {
     /// Lets the thread for snapshots end.
     pub(crate) fn end(&self) {
         let _ = self.jobs.send(Job::End);
+    }
+
+    /// A snapshot in the background begins.
+    pub(crate) fn note_background_snapshot(&self) {
+        self.background_snapshots.fetch_add(1, Relaxed);
     }
 
     /// Removes the file that is being written: the process ends at once.

@@ -126,6 +126,7 @@ fn note_health(server: &Server, engine: &Engine, health: Health) {
 
 fn note_start(server: &Server) {
     let now_s = server.now_s();
+    server.persistence.note_background_snapshot();
     let save = &server.persistence.save;
     save.in_background.store(true, Relaxed);
     save.scheduled.store(false, Relaxed);

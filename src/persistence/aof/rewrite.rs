@@ -300,6 +300,7 @@ fn rewrite(shared: &Shared, config: &Config, names: &Names, token: u64) -> Resul
     let cut = cut(shared, names, token)?;
     aof.wake();
     aof.figures.rewrites.fetch_add(1, Relaxed);
+    server.persistence.note_background_snapshot();
     info!(
         "Background append only file rewriting started by pid {}",
         std::process::id()

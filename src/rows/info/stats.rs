@@ -140,7 +140,9 @@ pub(super) fn stats(report: &mut Report, view: &View<'_>) {
     ] {
         report.field(name, view.engine.pubsub.count(topic));
     }
-    report.zeros(&["latest_fork_usec", "total_forks"]);
+    report.field("latest_fork_usec", 0);
+    let snapshots = &view.server.persistence.background_snapshots;
+    report.field("total_forks", snapshots.load(Relaxed));
     report.field("migrate_cached_sockets", view.server.migrations.len());
     report.zeros(&[
         "slave_expires_tracked_keys",
