@@ -8,6 +8,7 @@ use config::directive;
 use engine::{Engine, Trusted};
 use tracing::{info, warn};
 
+use crate::crash::{Fault, die};
 use crate::server::Server;
 
 /// Bytes of the log that are shown.
@@ -40,18 +41,18 @@ pub(crate) fn note(
         let config = server.config.read();
         config.read(directive::PROPAGATION_ERROR_BEHAVIOR)
     };
-    let panics = match of {
-        Trusted::Primary => {
-            let may_differ = !engine.world().replica_read_only;
-            behavior != Behavior::Ignore && !may_differ
+    match of {
+        Trusted::Primary if behavior != Behavior::Ignore && engine.world().replica_read_only => {
+            die(
+                engine,
+                Fault::Panic("This replica panicked sending an error to its master"),
+            )
         }
-        Trusted::File => behavior == Behavior::Panic,
-    };
-    if panics {
-        warn!(
-            "This {from} panicked sending an error to its {to} after processing the command '{command}'"
-        );
-        std::process::abort();
+        Trusted::File if behavior == Behavior::Panic => die(
+            engine,
+            Fault::Panic("This server panicked sending an error to its AOF-loading-client"),
+        ),
+        _ => {}
     }
 }
 

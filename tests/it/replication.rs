@@ -727,3 +727,19 @@ fn a_smaller_backlog_is_one_at_once() {
     });
     await_agreement(&[&primary, &replica]);
 }
+
+#[test]
+fn debug_replicate_tells_replicas_what_never_ran() {
+    let certificates = Certificates::new();
+    let [primary, replica] = [(); 2].map(|()| ours(&certificates, ""));
+    replica.follow(&primary);
+    let mut client = primary.talk();
+    assert_eq!(client.line("DEBUG REPLICATE SET a 1"), "+OK");
+    assert_eq!(client.line("DEBUG REPLICATE nonsense"), "+OK");
+    client.line("SET b 1");
+    assert_eq!(client.line("WAIT 1 0"), ":1");
+    assert_eq!(client.line("EXISTS a b"), ":1");
+    assert_eq!(replica.talk().line("EXISTS a b"), ":2");
+    let stats = replica.talk().line("INFO stats");
+    assert!(stats.contains("unexpected_error_replies:1\\r\\n"));
+}

@@ -7,6 +7,7 @@ mod show;
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering::Relaxed;
 
+use bytes::Bytes;
 use commands::{Args, Arity, Categories, CommandError, Flags, Group, Reply};
 use config::choices::ProtectedAction;
 use config::directive;
@@ -113,6 +114,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     subcommand("POPULATE", 1..=3, populate),
     subcommand("PROTOCOL", 1..=1, protocol::reply),
     subcommand("QUICKLIST-PACKED-THRESHOLD", 1..=1, packed_threshold),
+    subcommand("REPLICATE", 1..=usize::MAX, replicate),
     subcommand("REPLYBUFFER", 2..=2, reply_buffer),
     subcommand("RELOAD", 0..=usize::MAX, reload),
     subcommand("SDSLEN", 1..=1, show::string_lengths),
@@ -184,6 +186,10 @@ const HELP: help::Lines = &[
         &[
             "The size from which on an element of a list has a node of its own; 0 for the default, 1gb.",
         ],
+    ),
+    (
+        "REPLICATE <command> [<arg> ...]",
+        &["Send this to replicas as if it had run here."],
     ),
     (
         "REPLYBUFFER (PEAK-RESET-TIME <milliseconds>|NEVER|RESET)|(RESIZING <0|1>)",
@@ -274,6 +280,19 @@ fn reply_buffer(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Co
     };
     server(ctx).reply_peaks_kept_ms.store(kept_ms, Relaxed);
     Ok(Reply::Ok.into())
+}
+
+/// Appends words to the log as if a command of theirs had run here.
+fn replicate(_ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let words: Vec<Bytes> = args
+        .rest()
+        .iter()
+        .map(|word| Bytes::copy_from_slice(word))
+        .collect();
+    Ok(Flow::everything(move |held| {
+        held.effects.log_words(|| words.clone());
+        Ok(Reply::Ok)
+    }))
 }
 
 fn load_append_only(_ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
