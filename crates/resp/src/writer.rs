@@ -318,18 +318,16 @@ fn short_header(tag: u8, value: u32) -> ([u8; 8], usize) {
 
 /// `tag`, `value` in decimal and a line end, and how many bytes of the block they take.
 fn header(tag: u8, value: u64) -> ([u8; HEADER], usize) {
-    let mut block = [0; HEADER];
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(value).bytes();
-    let mut used = 0;
-    for (slot, byte) in block
-        .iter_mut()
-        .zip(std::iter::once(tag).chain(digits).chain(*b"\r\n"))
-    {
-        *slot = byte;
-        used += 1;
+    let digits = 1 + value.checked_ilog10().unwrap_or(0) as usize;
+    let (mut block, mut rest) = ([0; HEADER], value);
+    for digit in block[1..=digits].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
     }
-    (block, used)
+    block[0] = tag;
+    block[digits + 1] = b'\r';
+    block[digits + 2] = b'\n';
+    (block, digits + 3)
 }
 
 /// A tag, up to 20 digits and a line end.

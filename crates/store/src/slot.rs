@@ -16,7 +16,8 @@ pub fn of(key: &[u8]) -> u16 {
 }
 
 fn tag(key: &[u8]) -> &[u8] {
-    let Some(open) = memchr::memchr(b'{', key) else {
+    // Keys are short: calling a library takes longer than this loop.
+    let Some(open) = key.iter().position(|&byte| byte == b'{') else {
         return key;
     };
     let behind = key.get(open + 1..).unwrap_or_default();

@@ -27,7 +27,16 @@ pub struct Guard<'s, 'a, T: Value> {
     spot: Spot,
     /// Whether the value had volatile elements when the shard last knew.
     volatile: bool,
+    /// What a commit found the value to be, which nothing changes any more.
+    left: Option<Left>,
     value: PhantomData<T>,
+}
+
+/// What a change left of a value.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    vanishes: bool,
+    volatile: bool,
 }
 
 impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
@@ -61,6 +70,7 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
             key,
             spot,
             volatile,
+            left: None,
             value: PhantomData,
         })
     }
@@ -105,6 +115,7 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
             key,
             spot,
             volatile,
+            left: None,
             value: PhantomData,
         }
     }
@@ -113,9 +124,11 @@ impl<'s, 'a, T: Value> Slot<'s, 'a, T> {
 impl<T: Value> Guard<'_, '_, T> {
     /// Ends a change: watchers and trackers are told, the event is published, `changes` are counted; and when the value
     /// is empty now, the key goes, with the event `del`.
-    pub fn commit(self, event: &'static str, changes: u64) {
+    pub fn commit(mut self, event: &'static str, changes: u64) {
         let (db, key) = (self.space.db, self.key);
-        let emptied = self.vanishes();
+        let left = self.left();
+        let emptied = left.vanishes;
+        self.left = Some(left);
         self.space.touch(db, key, !emptied);
         self.space.effects.event(T::CLASS, event, db, key);
         self.space.effects.dirty += changes;
@@ -123,6 +136,14 @@ impl<T: Value> Guard<'_, '_, T> {
             self.space
                 .effects
                 .event(EventClass::GENERIC, "del", db, key);
+        }
+    }
+
+    fn left(&self) -> Left {
+        let value: &T = self;
+        Left {
+            vanishes: value.vanishes(),
+            volatile: value.has_volatile(),
         }
     }
 
@@ -136,6 +157,7 @@ impl<T: Value> Guard<'_, '_, T> {
 impl<T: Value> Deref for Guard<'_, '_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         let entry = self
             .space
@@ -150,6 +172,7 @@ impl<T: Value> Deref for Guard<'_, '_, T> {
 }
 
 impl<T: Value> DerefMut for Guard<'_, '_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         let entry = self
             .space
@@ -165,7 +188,7 @@ impl<T: Value> DerefMut for Guard<'_, '_, T> {
 
 impl<T: Value> Drop for Guard<'_, '_, T> {
     fn drop(&mut self) {
-        let (vanishes, volatile) = (self.vanishes(), self.has_volatile());
+        let Left { vanishes, volatile } = self.left.unwrap_or_else(|| self.left());
         if volatile || self.volatile {
             self.space
                 .note_fields(self.key, self.spot, std::mem::take(&mut self.volatile));
