@@ -320,13 +320,16 @@ fn short_header(tag: u8, value: u32) -> ([u8; 8], usize) {
 fn header(tag: u8, value: u64) -> ([u8; HEADER], usize) {
     let digits = 1 + value.checked_ilog10().unwrap_or(0) as usize;
     let (mut block, mut rest) = ([0; HEADER], value);
-    for digit in block[1..=digits].iter_mut().rev() {
+    let [first, behind @ ..] = &mut block;
+    *first = tag;
+    let (number, end) = behind.split_at_mut(digits);
+    for digit in number.iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    block[0] = tag;
-    block[digits + 1] = b'\r';
-    block[digits + 2] = b'\n';
+    if let [cr, lf, ..] = end {
+        (*cr, *lf) = (b'\r', b'\n');
+    }
     (block, digits + 3)
 }
 
