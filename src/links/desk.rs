@@ -87,8 +87,9 @@ pub(super) enum Body {
 
 /// Pieces that wait for a replica before the maker of the snapshot does.
 const PIECES: usize = 16;
-/// Bytes of a piece.
+/// Bytes of a piece, about and at least.
 const PIECE: usize = 64 * 1024;
+const PIECE_MIN: usize = PIECE / 2;
 
 impl Desk {
     pub(super) fn new(shared: Arc<Shared>, executor: Executor) -> Self {
@@ -353,8 +354,12 @@ impl Fan {
 
 impl Write for Fan {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The writer gathers, too: what comes is mostly as large as a piece.
+        if self.gathered.capacity() == 0 {
+            self.gathered.reserve_exact(bytes.len().max(PIECE));
+        }
         self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() >= PIECE {
+        if self.gathered.len() >= PIECE_MIN {
             self.flush()?;
         }
         Ok(bytes.len())

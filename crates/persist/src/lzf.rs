@@ -15,6 +15,7 @@ pub(crate) struct Compressor {
     table: Vec<u32>,
     /// What the places of the present string are counted from: whatever is below is of another string.
     base: u32,
+    repetitions: Repetitions,
 }
 
 const TABLE_BITS: u32 = 16;
@@ -31,13 +32,14 @@ impl Compressor {
         Self {
             table: vec![0; 1 << TABLE_BITS],
             base: 0,
+            repetitions: Repetitions::new(),
         }
     }
 
     /// Appends the compressed form of `input` to `out` if it is at most `max` bytes long; whether it is. `out` is as it was otherwise.
     pub(crate) fn compress(&mut self, input: &[u8], max: usize, out: &mut Vec<u8>) -> bool {
         let start = out.len();
-        if input.len() > INPUT_MAX {
+        if input.len() > INPUT_MAX || !self.repetitions.may_save(input, max) {
             return false;
         }
         let fits = self.try_compress(input, start + max, out).is_some();
@@ -109,6 +111,57 @@ impl Compressor {
                 self.base = 0;
             }
         }
+    }
+}
+
+/// Tells at a glance, in a table that fits the nearest cache, that a short string has too few repetitions to become shorter:
+/// keys and random values mostly do not.
+#[derive(Clone, Debug)]
+struct Repetitions {
+    /// In which string three bytes of this hash were seen last.
+    seen: Box<[u8; REPETITION_PLACES]>,
+    /// The number of the present string.
+    string: u8,
+}
+
+const REPETITION_PLACES: usize = 1 << 13;
+/// In longer strings too many threes have the same hash by chance.
+const GLANCE_MAX: usize = 384;
+
+impl Repetitions {
+    fn new() -> Self {
+        Self {
+            seen: Box::new([0; REPETITION_PLACES]),
+            string: 0,
+        }
+    }
+
+    /// Whether the compressed form of `input` may have `max` bytes or fewer.
+    ///
+    /// With k places whose three bytes stood before in the string, references save at most k bytes: one of L bytes covers L-2
+    /// such places, and takes two bytes itself. At least len-3k bytes stay as they are, with a head byte for 32 of them. So the
+    /// form is no shorter than len - k + (len-3k)/32, and fits only if 35 k >= 32 (len-max) + len.
+    fn may_save(&mut self, input: &[u8], max: usize) -> bool {
+        if input.len() > GLANCE_MAX {
+            return true;
+        }
+        self.string = self.string.wrapping_add(1);
+        if self.string == 0 {
+            self.seen.fill(0);
+            self.string = 1;
+        }
+        let needed = (32 * input.len().saturating_sub(max) + input.len()).div_ceil(35);
+        let mut repeated = 0;
+        for window in input.windows(3) {
+            let [a, b, c] = *window else { continue };
+            let value = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1);
+            let place = (value >> (32 - REPETITION_PLACES.ilog2())) as usize;
+            if let Some(seen) = self.seen.get_mut(place) {
+                repeated += usize::from(*seen == self.string);
+                *seen = self.string;
+            }
+        }
+        repeated >= needed
     }
 }
 
@@ -338,6 +391,24 @@ mod tests {
                 prop_assert!(decompress(&out, input.len() as u64, &mut back));
                 prop_assert_eq!(back, input);
             }
+        }
+
+        #[test]
+        fn a_glance_tells_only_what_is_so(
+            input in prop_oneof![
+                prop::collection::vec(0..8u8, 0..60),
+                prop::collection::vec(0..40u8, 0..GLANCE_MAX),
+                (prop::collection::vec(any::<u8>(), 20..100), 3..30usize).prop_map(|(part, more)| {
+                    let start = part.get(..more.min(part.len())).unwrap_or_default();
+                    [&part[..], start].concat()
+                }),
+            ],
+        ) {
+            let max = input.len().saturating_sub(4);
+            let mut compressor = Compressor::new();
+            let mut out = Vec::new();
+            let fits = compressor.try_compress(&input, max, &mut out).is_some();
+            prop_assert!(compressor.repetitions.may_save(&input, max) || !fits);
         }
 
         #[test]

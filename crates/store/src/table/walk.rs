@@ -45,6 +45,7 @@ impl<E: Keyed> Table<E> {
         let mut spent = 0;
         loop {
             let stop = self.stop(position)?;
+            self.look_ahead(&stop);
             let before = spent;
             for element in self.bucket(stop.index)?.elements() {
                 if stop.whole || Position::of(seed.hash(element.key())) >= position {
@@ -74,6 +75,7 @@ impl<E: Keyed> Table<E> {
         loop {
             ahead = ahead.and_then(|position| self.prefetch_walk(position));
             let stop = self.stop(position)?;
+            self.look_ahead(&stop);
             let before = spent;
             self.bucket_mut(stop.index)?.each_mut(|element| {
                 if stop.whole || Position::of(seed.hash(element.key())) >= position {
@@ -204,6 +206,21 @@ impl<E: Thin> Table<E> {
             buckets: self.buckets,
             continuations: self.continuations,
             chains,
+        }
+    }
+
+    /// Has the elements of the next bucket brought near, and the bucket after it: a walk waits for memory otherwise, for one
+    /// element after the other.
+    #[inline]
+    fn look_ahead(&self, stop: &Stop) {
+        let Some(next) = stop.next.and_then(|next| self.stop(next)) else {
+            return;
+        };
+        if let Some(bucket) = self.bucket(next.index) {
+            bucket.prefetch_all();
+        }
+        if let Some(after) = next.next {
+            self.prefetch_bucket(after.hash());
         }
     }
 
