@@ -44,8 +44,6 @@ enum Ending {
     Over,
 }
 
-/// Output that is handed to the socket at a time, and that may wait there.
-const AHEAD: usize = 256 * 1024;
 /// Bytes that are taken from the log at a time.
 const PIECE: usize = 64 * 1024;
 /// Room for what a replica says.
@@ -285,14 +283,16 @@ impl Link {
             true => Poll::Ready(Err(Ending::Over)),
             false => Poll::Pending,
         };
-        poll_fn(|cx| {
+        let ended = poll_fn(|cx| {
             loop {
                 if let Poll::Ready(ending) = self.poll_look(cx) {
                     return Poll::Ready(Err(ending));
                 }
                 let flushed = self.poll_flush(cx)?;
                 self.follower.sent.store(reader.at(), Relaxed);
-                if flushed.is_pending() && self.state.session.out.len() >= AHEAD {
+                reader.hold(self.state.session.out.memory() as u64);
+                if flushed.is_pending() {
+                    // What it cannot take yet is kept by the log, which all replicas share.
                     return go_on_later();
                 }
                 if reader.poll_read(cx, PIECE, &mut pieces).is_pending() {
@@ -302,7 +302,11 @@ impl Link {
                 pieces.drain(..).for_each(|piece| out.push_bytes(&piece));
             }
         })
-        .await
+        .await;
+        // What it held is freed no later than what it kept alive in the log.
+        self.state.session.out.clear();
+        self.state.session.out.release();
+        ended
     }
 
     /// Sends all of the output.

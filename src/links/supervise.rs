@@ -132,12 +132,7 @@ fn is_over_limit(shared: &Shared, follower: &Follower, now_ms: i64) -> bool {
         let limits = config.read(directive::CLIENT_OUTPUT_BUFFER_LIMIT);
         (limits.replica, config.read(directive::REPL_BACKLOG_SIZE))
     };
-    let behind = shared
-        .engine
-        .log
-        .end()
-        .saturating_sub(follower.sent.load(Relaxed));
-    let used = behind + follower.client.shown.out.load(Relaxed);
+    let used = follower.behind(shared.engine.log.end()) + follower.client.shown.out.load(Relaxed);
     // What fits into the backlog is kept anyway.
     let bound = |bytes: u64| bytes.max(backlog);
     if limit.hard_bytes > 0 && used > bound(limit.hard_bytes) {

@@ -115,6 +115,11 @@ impl Follower {
         self.phase.store(phase as u8, Relaxed);
     }
 
+    /// Bytes of the log, which ends at `log_end`, that have not been handed to its connection.
+    pub(crate) fn behind(&self, log_end: u64) -> u64 {
+        log_end.saturating_sub(self.sent.load(Relaxed))
+    }
+
     /// Whether it keeps up well enough for `min-replicas-max-lag`, in seconds.
     pub(crate) fn is_good(&self, now_ms: i64, lag_max_s: i64) -> bool {
         let lag_s = (now_ms - self.acknowledged_ms.load(Relaxed)) / 1000;

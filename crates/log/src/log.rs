@@ -152,23 +152,23 @@ impl Log {
     #[must_use]
     pub fn extent(&self) -> Extent {
         let state = self.state.lock();
-        let blocks: usize = state.blocks.iter().map(|block| block.bytes.len()).sum();
-        let memory = blocks + state.blocks.len() * size_of::<Block>() + state.tail.capacity();
+        let memory = state.memory();
         Extent {
             start: state.start(),
             end: state.end(),
-            memory: memory as u64,
-            backlog: (memory as u64).min(state.backlog.unwrap_or(0)),
+            memory,
+            backlog: memory.min(state.backlog.unwrap_or(0)),
             has_backlog: state.backlog.is_some(),
         }
     }
 
-    /// Bytes that only slow readers keep: what is kept beyond the backlog.
-    #[must_use]
-    pub fn beyond_backlog(&self) -> u64 {
+    /// Bytes of memory that only slow readers keep, beyond the backlog and in what they hold themselves; and what `measure`
+    /// finds while that does not change.
+    pub fn beyond_backlog<T>(&self, measure: impl FnOnce() -> T) -> (u64, T) {
         let state = self.state.lock();
-        let kept = state.end() - state.start();
-        kept.saturating_sub(state.backlog.unwrap_or(0))
+        let held: u64 = state.seats.iter().map(|seat| seat.held()).sum();
+        let beyond = state.memory().saturating_sub(state.backlog.unwrap_or(0));
+        (beyond + held, measure())
     }
 
     /// The database that whoever has followed to the end has selected, if that is known.
@@ -251,6 +251,13 @@ impl State {
 
     fn start(&self) -> u64 {
         self.blocks.front().map_or(self.tail_at, |block| block.at)
+    }
+
+    /// Bytes of memory that it takes.
+    fn memory(&self) -> u64 {
+        let places = self.blocks.capacity() * size_of::<Block>() + self.tail.capacity();
+        // Blocks follow each other without a gap.
+        self.tail_at - self.start() + places as u64
     }
 
     fn push(&mut self, mut bytes: &[u8]) {

@@ -17,15 +17,26 @@ pub struct Reader {
 
 /// How far a reader is.
 #[derive(Debug)]
-pub(crate) struct Seat(AtomicU64);
+pub(crate) struct Seat {
+    at: AtomicU64,
+    /// Bytes that it has read and still holds copies of.
+    held: AtomicU64,
+}
 
 impl Seat {
     pub(crate) fn new(at: u64) -> Self {
-        Self(AtomicU64::new(at))
+        Self {
+            at: AtomicU64::new(at),
+            held: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn at(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.at.load(Relaxed)
+    }
+
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Relaxed)
     }
 }
 
@@ -46,11 +57,16 @@ impl Reader {
         self.log.end().saturating_sub(self.at())
     }
 
+    /// Says how many bytes of memory what was read and is not sent yet takes outside of the log.
+    pub fn hold(&self, bytes: u64) {
+        self.seat.held.store(bytes, Relaxed);
+    }
+
     /// Takes the next pieces, about `max` bytes at most, to the end of `out`: how many bytes; 0 when there is nothing new.
     pub fn read(&mut self, max: usize, out: &mut Vec<Bytes>) -> usize {
         let at = self.at();
         let count = self.log.read(at, max, out);
-        self.seat.0.store(at + count as u64, Relaxed);
+        self.seat.at.store(at + count as u64, Relaxed);
         count
     }
 

@@ -79,9 +79,13 @@ fn the_backlog_keeps_at_least_its_size_and_readers_keep_more() {
     };
     fill();
     assert_eq!(log.extent().start, 0, "the slow reader wants all of it");
-    assert_eq!(log.beyond_backlog(), log.end() - 40_000);
+    let beyond = || log.beyond_backlog(|| ()).0;
+    let kept_by_reader = beyond();
+    assert_eq!(kept_by_reader, log.extent().memory - 40_000);
+    slow.hold(7000);
+    assert_eq!(beyond(), kept_by_reader + 7000);
     drop(slow);
-    assert!(log.beyond_backlog() < 16 * 1024);
+    assert!(beyond() < 33 * 1024);
     let extent = log.extent();
     let kept = extent.end - extent.start;
     assert!((40_000..40_000 + 16 * 1024).contains(&kept), "{kept}");

@@ -23,6 +23,8 @@ pub struct Output {
     shared: VecDeque<Shared>,
     /// Bytes in `shared`.
     shared_len: usize,
+    /// Bytes of the first of `shared` that have been sent, and are kept alive by the rest of it.
+    sent_of_shared: usize,
     /// Bytes from which on nothing more is taken, see [`Output::set_max`]; 0 for no limit.
     max: usize,
 }
@@ -89,7 +91,8 @@ impl Output {
 
     /// Bytes of memory that the output keeps alive, values by reference included.
     pub fn memory(&self) -> usize {
-        self.own.capacity() + self.shared.capacity() * size_of::<Shared>() + self.shared_len
+        let shared = self.shared.capacity() * size_of::<Shared>() + self.shared_len;
+        self.own.capacity() + shared + self.sent_of_shared
     }
 
     /// Appends a copy of `bytes`.
@@ -141,6 +144,7 @@ impl Output {
         }
         self.push(other.own.get(from..).unwrap_or_default());
         other.shared_len = 0;
+        other.sent_of_shared = 0;
         other.sent = other.own.len();
         other.tidy();
     }
@@ -268,8 +272,10 @@ impl Output {
             self.shared_len -= step;
             if step == front.bytes.len() {
                 self.shared.pop_front();
+                self.sent_of_shared = 0;
             } else {
                 let _sent = front.bytes.split_to(step);
+                self.sent_of_shared += step;
             }
         }
         self.tidy();
@@ -279,6 +285,7 @@ impl Output {
     pub fn clear(&mut self) {
         self.shared.clear();
         self.shared_len = 0;
+        self.sent_of_shared = 0;
         self.sent = self.own.len();
         self.tidy();
     }

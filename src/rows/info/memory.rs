@@ -1,7 +1,5 @@
 //! INFO memory.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use config::directive;
 
 use super::View;
@@ -31,16 +29,11 @@ pub(super) fn memory(report: &mut Report, view: &View<'_>) {
     scripts(report);
     limits(report, view);
     ratios(report, view);
-    let not_counted = view.engine.log.beyond_backlog();
-    report.field("mem_not_counted_for_evict", not_counted);
+    report.field("mem_not_counted_for_evict", figures.beyond_backlog);
     let extent = view.engine.log.extent();
     report.field("mem_replication_backlog", extent.backlog);
     report.field("mem_total_replication_buffers", extent.memory);
-    let replicas = view.server.replication.followers.all();
-    let of_replicas = replicas
-        .iter()
-        .map(|replica| replica.client.shown.out_mem.load(Relaxed));
-    report.field("mem_clients_slaves", of_replicas.sum::<u64>());
+    report.field("mem_clients_slaves", figures.replicas);
     report.field("mem_clients_normal", figures.clients);
     report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     report.field("mem_allocator", ALLOCATOR);

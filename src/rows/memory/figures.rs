@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use engine::clients::flag;
 use engine::{Engine, Holding};
 
 use crate::client_info;
@@ -12,6 +13,8 @@ use crate::rows::host;
 pub(in crate::rows) struct Figures {
     /// In use.
     pub used: u64,
+    /// The part of it that only slow replicas keep.
+    pub beyond_backlog: u64,
     /// The most that was ever in use.
     pub peak: u64,
     /// In use when the server had started and was empty.
@@ -20,8 +23,10 @@ pub(in crate::rows) struct Figures {
     pub committed: u64,
     /// What the process has in main memory.
     pub resident: u64,
-    /// Connections.
+    /// Connections but for those of replicas.
     pub clients: u64,
+    /// Connections of replicas; each is counted what it has yet to be sent of the log, however many share it.
+    pub replicas: u64,
     /// Databases with keys; known once all shards were looked at.
     pub databases: Vec<Database>,
 }
@@ -46,18 +51,27 @@ pub(in crate::rows) struct Database {
 impl Figures {
     /// All figures but the databases. Reads what the system says of the process: no shard may be held.
     pub(in crate::rows) fn of_process(engine: &Engine) -> Self {
-        let used = alloc::note_peak() as u64;
+        let (beyond_backlog, used) = engine.log.beyond_backlog(|| alloc::note_peak() as u64);
         let clients = engine.clients.all();
+        let of_clients = clients
+            .iter()
+            .filter(|client| !client.has_flag(flag::REPLICA))
+            .map(|client| client_info::memory(client));
+        let log_end = engine.log.end();
+        let replicas = host(engine).replication.followers.all();
+        let of_replicas = replicas
+            .iter()
+            .filter(|replica| !replica.client.inbox.is_killed())
+            .map(|replica| replica.behind(log_end) + client_info::memory(&replica.client));
         Self {
             used,
+            beyond_backlog,
             peak: alloc::peak() as u64,
             startup: host(engine).startup_memory.load(Relaxed),
             committed: (alloc::committed() as u64).max(used),
             resident: crate::process::resident_bytes(),
-            clients: clients
-                .iter()
-                .map(|client| client_info::memory(client))
-                .sum(),
+            clients: of_clients.sum(),
+            replicas: of_replicas.sum(),
             databases: Vec::new(),
         }
     }
@@ -75,7 +89,7 @@ impl Figures {
     /// Bytes that are no data: the empty server, connections, tables.
     pub(in crate::rows) fn overhead(&self) -> u64 {
         let tables = self.databases.iter().map(|db| db.table + db.expiry);
-        self.startup + self.clients + tables.sum::<u64>()
+        self.startup + self.clients + self.replicas + tables.sum::<u64>()
     }
 
     /// Bytes of data.

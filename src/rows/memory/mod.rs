@@ -221,9 +221,10 @@ const MEMORY_STATS: EngineCommand = EngineCommand {
 
 fn memory_stats(ctx: &mut SessionCtx<'_>, _args: Args<'_>) -> Result<Flow, CommandError> {
     let mut figures = Figures::of_process(ctx.engine);
+    let backlog = ctx.engine.log.extent().backlog;
     Ok(Flow::everything(move |held| {
         figures.look_at_databases(held);
-        write_stats(&mut held.out(), &figures);
+        write_stats(&mut held.out(), &figures, backlog);
         Ok(Reply::Written)
     }))
 }
@@ -235,14 +236,14 @@ enum Figure {
     Fraction(f64),
 }
 
-fn write_stats(out: &mut resp::Writer<'_>, figures: &Figures) {
+fn write_stats(out: &mut resp::Writer<'_>, figures: &Figures, backlog: u64) {
     use Figure::{Bytes, Difference, Fraction};
     let before = [
         ("peak.allocated", figures.peak),
         ("total.allocated", figures.used),
         ("startup.allocated", figures.startup),
-        ("replication.backlog", 0),
-        ("clients.slaves", 0),
+        ("replication.backlog", backlog),
+        ("clients.slaves", figures.replicas),
         ("clients.normal", figures.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),

@@ -98,11 +98,13 @@ impl Local {
     fn excess(&self, engine: &Engine) -> u64 {
         let max = self.world.maxmemory;
         let mut excess = engine.eviction.excess(engine.host.used_memory(), max);
+        if excess > 0 && self.world.audience.log {
+            let measure = || engine.eviction.excess(engine.host.used_memory(), max);
+            let (beyond, measured) = engine.log.beyond_backlog(measure);
+            excess = measured.saturating_sub(beyond);
+        }
         if excess > 0 && self.world.snapshot {
             excess = excess.saturating_sub(engine.snapshots.waiting() as u64);
-        }
-        if excess > 0 && self.world.audience.log {
-            excess = excess.saturating_sub(engine.log.beyond_backlog());
         }
         excess
     }
