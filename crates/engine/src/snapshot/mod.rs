@@ -5,8 +5,8 @@
 //! 2. The **run** ([`Snapshot::run`]), on a thread of its own, walks the tables in short steps under one lock at a time and
 //!    encodes outside of it. What calls change, replace or remove before the walk comes to it they hand to the **sink**
 //!    (`store::cut` says how); the run takes from there first.
-//! 3. The sink is bounded: when more than `snapshot-buffer-limit` waits to be written, and the process has grown by as much
-//!    since the cut, calls that write wait in admission, before they take locks.
+//! 3. The sink is bounded: when the process has grown by more than `snapshot-buffer-limit` since the cut, and about as much
+//!    waits to be written, calls that write wait in admission, before they take locks.
 //! 4. A run that is aborted, or whose target fails, goes on without writing, so that every entry has the parity of its
 //!    database at the end: the next cut relies on it.
 //!

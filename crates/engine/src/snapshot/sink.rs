@@ -140,8 +140,8 @@ impl Sink {
         }
     }
 
-    /// Whether calls that write have to wait: more than `limit` bytes wait to be written, and the process has grown by more than
-    /// that since the cut. What only moved here takes no room that it did not take before, however large it is.
+    /// Whether calls that write have to wait: the process has grown by more than `limit` bytes since the cut, and about as many
+    /// wait to be written. What only moved here takes no room that it did not take before, however large it is.
     pub(super) fn is_full(&self, limit: usize, host: &dyn Host) -> bool {
         let is_full = self.exceeds(limit, host);
         if is_full {
@@ -163,8 +163,10 @@ impl Sink {
         has_room
     }
 
+    /// By how much the process has grown is known exactly, what of it waits only without what the allocator adds: up to a
+    /// quarter of a block.
     fn exceeds(&self, limit: usize, host: &dyn Host) -> bool {
-        (self.waiting() > limit || self.flushed.load(Relaxed) > 0)
+        (self.waiting() > limit - limit / 4 || self.flushed.load(Relaxed) > 0)
             && host.used_memory().saturating_sub(self.used_at_cut) > limit as u64
     }
 
