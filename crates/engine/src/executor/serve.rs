@@ -252,9 +252,12 @@ impl Local {
         if waiter.is(State::Served) {
             self.ran = true;
             set_blocked(engine, session, false);
-            session.log_offset = engine.log.end();
+            // One that waited for replicas has written nothing since; the question to them is in the log.
+            if !matches!(waiter.waits_for, WaitsFor::Acks(_)) {
+                session.log_offset = engine.log.end();
+            }
             if self.world.audience.gated {
-                session.reveals = session.log_offset;
+                session.reveals = engine.log.end();
             }
             session.take_mail(engine);
             return self.end_call(engine, session, engine.registry.row(waiter.row));
