@@ -34,6 +34,8 @@ pub(super) struct Desk {
     waiting: RefCell<Vec<Applicant>>,
     /// Whether a snapshot is being made.
     is_busy: Arc<AtomicBool>,
+    /// Whether it is being written into a file.
+    makes_file: Arc<AtomicBool>,
     /// Whether the links are to end.
     is_ending: Cell<bool>,
 }
@@ -98,6 +100,7 @@ impl Desk {
             executor: RefCell::new(executor),
             waiting: RefCell::default(),
             is_busy: Arc::default(),
+            makes_file: Arc::default(),
             is_ending: Cell::new(false),
         }
     }
@@ -138,8 +141,22 @@ impl Desk {
         receiver
     }
 
+    /// Gives up a file that no replica waits for any more, unless it is one that save points would have made.
+    fn give_up_unwanted(&self) {
+        let server = &self.shared.server;
+        if !self.makes_file.load(Relaxed) || server.persistence.has_save_points() {
+            return;
+        }
+        let all = server.replication.followers.all();
+        let waits = |phase| matches!(phase, Phase::Waiting | Phase::Saving);
+        if !all.iter().any(|follower| waits(follower.phase())) {
+            let _aborted = self.shared.engine.snapshots.abort();
+        }
+    }
+
     /// Begins a snapshot if it is time.
     pub(super) fn run(&self) {
+        self.give_up_unwanted();
         let mut waiting = self.waiting.borrow_mut();
         waiting.retain(|applicant| !applicant.start.is_closed());
         if waiting.is_empty() || self.is_busy.load(Relaxed) {
@@ -173,13 +190,14 @@ impl Desk {
         info!("Starting BGSAVE for SYNC with target: {target}");
         self.is_busy.store(true, Relaxed);
         let (shared, is_busy) = (Arc::clone(&self.shared), Arc::clone(&self.is_busy));
+        let makes_file = Arc::clone(&self.makes_file);
         let made = std::thread::Builder::new()
             .name("full-sync".to_owned())
             .spawn(move || {
                 let made = if diskless {
                     send_to_all(&shared, applicants)
                 } else {
-                    make_file(&shared, applicants)
+                    make_file(&shared, applicants, &makes_file)
                 };
                 match made {
                     Ok(()) => info!("Background snapshot for replicas terminated with success"),
@@ -248,6 +266,10 @@ fn cut(shared: &Shared, applicants: &[Applicant]) -> io::Result<(Dump, Vec<(Plac
 /// Makes the snapshot and hands it to all who wait as it is made.
 fn send_to_all(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
     let (dump, places) = cut(shared, &applicants)?;
+    info!(
+        "Background RDB transfer started by pid {}",
+        std::process::id()
+    );
     let mark: [u8; 40] = shared
         .server
         .run_id
@@ -275,9 +297,15 @@ fn send_to_all(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the snapshot as a file and lets all who wait read it.
-fn make_file(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
+/// Makes the snapshot as a file and lets all who wait read it. Whether it is at that shows in `makes_file`.
+fn make_file(
+    shared: &Shared,
+    applicants: Vec<Applicant>,
+    makes_file: &AtomicBool,
+) -> io::Result<()> {
     let (dump, places) = cut(shared, &applicants)?;
+    info!("Background saving started by pid {}", std::process::id());
+    makes_file.store(true, Relaxed);
     let mut waiting = Vec::new();
     for (applicant, (place, reader)) in applicants.into_iter().zip(places) {
         let (made, receiver) = oneshot::channel();
@@ -295,6 +323,7 @@ fn make_file(shared: &Shared, applicants: Vec<Applicant>) -> io::Result<()> {
     let path = persistence::rdb_path(&shared.server.config.read());
     let temporary = temporary_beside(&path, &shared.server.config.read());
     let result = write_file(shared, dump, &temporary, &path);
+    makes_file.store(false, Relaxed);
     let length = match result {
         Ok(length) => length,
         Err(error) => {
@@ -348,6 +377,10 @@ impl Fan {
 
     /// Tells all that it was whole.
     fn end(mut self) {
+        info!(
+            "Diskless rdb transfer, done reading from pipe, {} replicas still up.",
+            self.senders.len()
+        );
         self.pass_on(&Bytes::new());
     }
 }
@@ -371,6 +404,7 @@ impl Write for Fan {
             self.pass_on(&piece);
         }
         if self.senders.is_empty() {
+            info!("Diskless rdb transfer, last replica dropped, killing fork child.");
             return Err(io::Error::other("no replica wants it any more"));
         }
         Ok(())

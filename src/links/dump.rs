@@ -101,7 +101,10 @@ impl SnapshotObserver for Observer<'_> {
     fn key(&mut self) -> ControlFlow<()> {
         self.keys += 1;
         let asked = &self.shared.server.persistence.delays.save;
-        persistence::delay(asked, self.keys, || !is_ending(self.shared));
+        let snapshots = &self.shared.engine.snapshots;
+        persistence::delay(asked, self.keys, || {
+            !is_ending(self.shared) && !snapshots.is_aborting()
+        });
         if self.keys.is_multiple_of(LOOK_EVERY) && is_ending(self.shared) {
             return ControlFlow::Break(());
         }

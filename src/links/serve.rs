@@ -236,7 +236,7 @@ impl Link {
         out.push(mark);
         out.push(b"\r\n");
         self.follower.has_acknowledged.store(false, Relaxed);
-        self.follower.set_phase(Phase::Sending);
+        self.follower.set_phase(Phase::Streaming);
         loop {
             self.flush().await?;
             let piece = {

@@ -55,7 +55,9 @@ pub(crate) enum Phase {
     Waiting,
     /// Its snapshot is being made.
     Saving,
-    /// Its snapshot is being sent.
+    /// Its snapshot is being sent as it is made.
+    Streaming,
+    /// Its snapshot is being sent from a file.
     Sending,
     /// It is sent the log while it loads its snapshot, which goes over a connection of its own.
     Loading,
@@ -73,7 +75,7 @@ impl Phase {
     /// What INFO and ROLE say.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Talking | Self::Waiting | Self::Saving => "wait_bgsave",
+            Self::Talking | Self::Waiting | Self::Saving | Self::Streaming => "wait_bgsave",
             Self::Sending => "send_bulk",
             Self::Loading => "bg_transfer",
             Self::Online => "online",
@@ -104,9 +106,10 @@ impl Follower {
             0 => Phase::Talking,
             1 => Phase::Waiting,
             2 => Phase::Saving,
-            3 => Phase::Sending,
-            4 => Phase::Loading,
-            5 => Phase::Online,
+            3 => Phase::Streaming,
+            4 => Phase::Sending,
+            5 => Phase::Loading,
+            6 => Phase::Online,
             _ => Phase::Satisfied,
         }
     }

@@ -226,7 +226,7 @@ fn config_set(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, Comm
         }
     }
     let circumstances = Circumstances {
-        loading: ctx.world.loading,
+        loading: ctx.world.loading || ctx.world.async_loading,
         local: is_local(&ctx.session.client.peer),
     };
     let place = ConfigPlace {
