@@ -5,8 +5,10 @@ pub mod client_memory;
 pub mod clock;
 mod crash;
 mod cron;
+mod launch;
 mod links;
 pub mod log;
+mod main_loop;
 mod migrate;
 mod net;
 pub mod own_tls;
@@ -19,8 +21,9 @@ pub mod server;
 pub mod settings;
 mod shutdown;
 
+pub use launch::{Launch, Signals, StartError};
 pub use net::listen::Kind;
-pub use running::{Launch, RunningServer, Signals, StartError};
+pub use running::RunningServer;
 pub use server::Server;
 
 #[global_allocator]
