@@ -417,10 +417,23 @@ impl Link {
         let (mut reading, mut writing) = tokio::io::split(uplink);
         let mut acks = periodic(ACK_PERIOD);
         let mut heard_ms = self.now_ms();
+        let mut unread = 0;
         loop {
-            let ran = self.execute(target, session, &mut parser, &mut input).await;
-            if let Some(offset) = ran? {
-                self.acknowledge(&mut writing, offset).await?;
+            // During CLIENT PAUSE the primary is listened to, and nothing of what it says is done (PAUSE_ACTION_REPLICA, Redis 7.2).
+            let paused = self.is_paused().then(|| self.shared.engine.world_changes());
+            let is_paused = paused.is_some() && self.is_paused();
+            if is_paused {
+                self.check_target(target)?;
+            } else {
+                let ran = self.execute(target, session, &mut parser, &mut input).await;
+                if let Some(offset) = ran? {
+                    self.acknowledge(&mut writing, offset).await?;
+                }
+            }
+            let unread_now = if is_paused { input.len() as u64 } else { 0 };
+            if unread != unread_now {
+                unread = unread_now;
+                self.update(target, |upstream| upstream.unread = unread);
             }
             input.reserve(ROOM);
             let killed = poll_fn(|cx| {
@@ -433,6 +446,7 @@ impl Link {
             let error = tokio::select! {
                 biased;
                 () = killed => Some(LinkError::Killed),
+                () = async { if let Some(changed) = paused { changed.await } }, if is_paused => None,
                 // The primary does not count on us until what has gathered is executed.
                 _ = acks.tick() => {
                     if gathered.is_some() {
@@ -483,6 +497,7 @@ impl Link {
         let id = client.id;
         self.update(target, |upstream| {
             upstream.client = Some(id);
+            upstream.unread = 0;
             upstream.trouble = None;
         });
         let mut session = Session::new(client, true);
@@ -563,15 +578,20 @@ impl Link {
         }
         self.executor.end_batch();
         input.advance(at);
-        if self
-            .targets
-            .borrow()
-            .as_ref()
-            .is_none_or(|now| now.epoch != target.epoch)
-        {
-            return Err(LinkError::Replaced);
-        }
+        self.check_target(target)?;
         Ok(asked)
+    }
+
+    fn is_paused(&self) -> bool {
+        let pause = self.shared.engine.world().pause;
+        pause.is_some_and(|pause| self.now_ms() < pause.until_ms)
+    }
+
+    /// An error once another primary is to be followed, or none.
+    fn check_target(&self, target: &Target) -> Result<(), LinkError> {
+        let now = self.targets.borrow();
+        let is_same = now.as_ref().is_some_and(|now| now.epoch == target.epoch);
+        is_same.then_some(()).ok_or(LinkError::Replaced)
     }
 
     async fn append(&mut self, session: &mut Session, raw: &[u8]) -> Result<(), LinkError> {

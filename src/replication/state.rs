@@ -17,6 +17,8 @@ pub(crate) struct Upstream {
     /// Bytes of the snapshot that have arrived, and all of them, if that is known.
     pub(crate) received: u64,
     pub(crate) total: Option<u64>,
+    /// Bytes of the stream that have arrived and wait for the end of CLIENT PAUSE.
+    pub(crate) unread: u64,
     /// When a piece of it last arrived, in Unix milliseconds.
     pub(crate) piece_ms: i64,
     /// Why the last attempt failed, in a line.
@@ -64,6 +66,7 @@ impl Upstream {
             heard_ms: 0,
             down_since_ms: 0,
             received: 0,
+            unread: 0,
             total: None,
             piece_ms: 0,
             trouble: None,

@@ -59,7 +59,7 @@ fn of_replica(report: &mut Report, view: &View<'_>, upstream: &Upstream) {
     report.field("master_last_io_seconds_ago", heard);
     report.field("master_sync_in_progress", u8::from(syncs));
     let offset = view.engine.log.end().max(1);
-    report.field("slave_read_repl_offset", offset);
+    report.field("slave_read_repl_offset", offset + upstream.unread);
     report.field("slave_repl_offset", offset);
     let counters = &view.server.replication.counters;
     let gathered = counters.gathered.load(Relaxed);
