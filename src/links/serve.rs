@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
+use commands::{CommandError, Flags};
+use engine::Trusted;
 use log::Reader;
 use replication::{Notice, SnapshotEnd};
 use resp::{Limits, Parse, Parser, Trust};
@@ -19,6 +21,7 @@ use super::supervise::change_world;
 use crate::client_info;
 use crate::net::connection::{Parked, State};
 use crate::net::stream::{Room, Stream};
+use crate::replication::unexpected;
 use crate::replication::{Decision, Follower, Phase, Psync};
 
 /// A replica's connection on the links thread.
@@ -382,8 +385,8 @@ impl Link {
             self.state.session.out.push(b"\n");
         }
         loop {
-            if self.run_requests().is_err() {
-                return Poll::Ready(Ending::Closed);
+            if let Err(ending) = self.run_requests() {
+                return Poll::Ready(ending);
             }
             self.input.reserve(ROOM);
             let mut room = Room::Own(&mut self.input);
@@ -396,25 +399,30 @@ impl Link {
         }
     }
 
-    /// Runs what the replica said: REPLCONF ACK. Nothing else is expected of it, and nothing is answered.
-    fn run_requests(&mut self) -> Result<(), resp::ProtocolError> {
+    /// Runs what the replica said: REPLCONF ACK. Nothing is answered, for that would come into the stream.
+    fn run_requests(&mut self) -> Result<(), Ending> {
         let limits = Limits {
             bulk_max: ROOM as u64,
             trust: Trust::Authenticated,
         };
         loop {
-            let length = match self.parser.parse(&self.input, &limits)? {
+            let parsed = self.parser.parse(&self.input, &limits);
+            let length = match parsed.map_err(|_| Ending::Closed)? {
                 Parse::Incomplete { .. } => return Ok(()),
                 Parse::Skip(length) => length,
                 Parse::Frame(length) => {
                     let request = self.parser.request(&self.input);
                     let words: Vec<&[u8]> = request.iter().collect();
-                    if let [name, options @ ..] = words.as_slice()
-                        && name.eq_ignore_ascii_case(b"REPLCONF")
-                    {
-                        let notice = self.follower.conf.lock().take(options);
-                        if let Ok(Some(Notice::Ack { offset, durable })) = notice {
-                            self.desk.acknowledge(&self.follower, offset, durable);
+                    match words.as_slice() {
+                        [name, options @ ..] if name.eq_ignore_ascii_case(b"REPLCONF") => {
+                            let notice = self.follower.conf.lock().take(options);
+                            if let Ok(Some(Notice::Ack { offset, durable })) = notice {
+                                self.desk.acknowledge(&self.follower, offset, durable);
+                            }
+                        }
+                        words => {
+                            self.tell_misuse(words);
+                            return Err(Ending::Killed);
                         }
                     }
                     length
@@ -424,5 +432,21 @@ impl Link {
             let shown = &self.state.session.client.shown;
             shown.last_ms.store(self.desk.shared.now_ms(), Relaxed);
         }
+    }
+
+    /// Says in the log what a replica wants to have answered.
+    fn tell_misuse(&self, words: &[&[u8]]) {
+        let (engine, server) = (&self.desk.shared.engine, &self.desk.shared.server);
+        let row = engine.registry.find(words).ok();
+        let name = row.map_or("<unknown>", |row| &*row.name);
+        let of_keys = Flags::WRITE
+            .union(Flags::READONLY)
+            .union(Flags::MAY_REPLICATE);
+        if row.is_some_and(|row| row.flags.intersects(of_keys)) {
+            let error = CommandError::ReplicaKeyspace;
+            unexpected::note(server, engine, Trusted::Replica, &error.text(), Some(name));
+        }
+        let line = client_info::line(engine, &self.state.session.client, self.now_ms());
+        warn!("Replica generated a reply to command '{name}', disconnecting it: {line}");
     }
 }

@@ -1,5 +1,5 @@
-//! Errors of commands that have run before, on the primary or before they came into an append-only file: a sign that the
-//! dataset is not what it was there (`propagation-error-behavior`).
+//! Errors of commands that are expected to succeed. Those of the primary and of an append-only file have run before: the dataset
+//! is not what it was there (`propagation-error-behavior`).
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -27,6 +27,7 @@ pub(crate) fn note(
     let (from, to) = match of {
         Trusted::Primary => ("replica", "master"),
         Trusted::File => ("server", "AOF-loading-client"),
+        Trusted::Replica => ("master", "replica"),
     };
     let error = error.get(..ERROR_MAX).unwrap_or(error);
     let command = command.unwrap_or("<unknown>");

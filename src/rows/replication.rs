@@ -302,7 +302,14 @@ const PSYNC: EngineCommand = EngineCommand {
 };
 
 fn psync(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
-    let (id, wanted) = (args.bytes()?, args.int()?);
+    let id = args.bytes()?;
+    let wanted = args.int().inspect_err(|_| {
+        let follower = server(ctx).replication.followers.of(&ctx.session.client);
+        warn!(
+            "Replica {} asks for synchronization but with a wrong offset",
+            follower.name()
+        );
+    })?;
     let steps_down =
         matches!(args.peek_all(), [word, ..] if word.eq_ignore_ascii_case(b"FAILOVER"));
     let asked = Psync::At {

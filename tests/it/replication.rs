@@ -743,3 +743,22 @@ fn debug_replicate_tells_replicas_what_never_ran() {
     let stats = replica.talk().line("INFO stats");
     assert!(stats.contains("unexpected_error_replies:1\\r\\n"));
 }
+
+#[test]
+fn a_replica_that_wants_an_answer_is_disconnected() {
+    let server = TestServer::plain("");
+    for (word, unexpected) in [
+        ("PING", 0),
+        ("GET a", 1),
+        ("XINFO HELP", 1),
+        ("nonsense", 1),
+    ] {
+        let mut replica = Client::connect(server.address(Kind::Tcp));
+        replica.send(format!("PSYNC ? -1\r\n{word}\r\n"));
+        let said = replica.rest();
+        assert!(!said.ends_with(b"PONG\r\n"), "{}", said.escape_ascii());
+        let stats = Talk::to(server.address(Kind::Tcp)).line("INFO stats");
+        let line = format!("unexpected_error_replies:{unexpected}\\r\\n");
+        assert!(stats.contains(&line), "{stats}");
+    }
+}

@@ -5,13 +5,15 @@ use commands::Now;
 use std::any::Any;
 use std::time::Duration;
 
-/// Where commands come from that have run before, so that they are expected to succeed.
+/// Where commands come from that are expected to succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trusted {
     /// The primary that is followed.
     Primary,
     /// An append-only file.
     File,
+    /// A replica, which has nothing to say but how far it is.
+    Replica,
 }
 
 /// The server around the engine: the clock, and a place where slow destruction may happen.
@@ -40,7 +42,7 @@ pub trait Host: Any + Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// A command of a trusted source has failed with this error; `None` when nothing is known by its name. Shards may be held.
+    /// A command of such a source has failed with this error; `None` when nothing is known by its name. Shards may be held.
     fn unexpected_error(&self, engine: &Engine, of: Trusted, error: &str, command: Option<&str>) {
         let _ = (engine, of, error, command);
     }
