@@ -20,6 +20,48 @@ fn number(text: &str, name: &str) -> f64 {
 }
 
 #[test]
+fn the_sizes_of_keys_are_counted_by_powers_of_two() {
+    let server = TestServer::plain("");
+    let mut caller = Caller::of(&server);
+    let nothing = "# Keysizes\r\n";
+    assert_eq!(caller.text("INFO keysizes"), nothing);
+    let long = "x".repeat(1500);
+    for call in [
+        "SET empty \"\"",
+        "SET short 12345678",
+        &format!("SET long {long}"),
+        "RPUSH list 1 2 3",
+        "SADD set 1",
+        "SADD large 1 2 3 4 x",
+        "ZADD zset 1 a 2 b",
+        "HSET hash a b c d e f g h",
+        "XADD stream * a b",
+        "SET gone x PXAT 1",
+        "SELECT 3",
+        "SET other 1",
+    ] {
+        assert!(!matches!(caller.call(call), Value::Error(_)), "{call}");
+    }
+    let expected = "# Keysizes\r\n\
+                    db0_distrib_strings_sizes:0=1,8=1,1K=1\r\n\
+                    db0_distrib_lists_items:2=1\r\n\
+                    db0_distrib_sets_items:1=1,4=1\r\n\
+                    db0_distrib_zsets_items:2=1\r\n\
+                    db0_distrib_hashes_items:4=1\r\n\
+                    db3_distrib_strings_sizes:1=1\r\n";
+    assert_eq!(caller.text("INFO keysizes"), expected);
+    caller.call("MULTI");
+    caller.call("INFO keysizes");
+    let Value::Array(replies) = caller.call("EXEC") else {
+        panic!("EXEC answers with an array");
+    };
+    let shown = format!("{replies:?}");
+    assert!(shown.contains("db3_distrib_strings_sizes:1=1"), "{shown}");
+    let all = caller.text("INFO everything");
+    assert!(!all.contains("Keysizes"), "it takes long: by name only");
+}
+
+#[test]
 fn sections_come_as_asked_for() {
     let server = TestServer::plain("");
     let mut caller = Caller::of(&server);

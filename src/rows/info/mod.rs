@@ -1,6 +1,7 @@
 //! INFO: what the server says of itself, section by section.
 
 mod command_stats;
+mod keysizes;
 mod keyspace;
 mod memory;
 mod replication;
@@ -50,6 +51,8 @@ enum Needs {
     Nothing,
     /// A look at all shards.
     Databases,
+    /// A look at all keys, which takes long.
+    Keys,
 }
 
 /// What sections are written from.
@@ -162,6 +165,13 @@ const SECTIONS: &[Section] = &[
         write: keyspace::keyspace,
     },
     Section {
+        names: &["keysizes"],
+        title: "Keysizes",
+        shown: Shown::Named,
+        needs: Needs::Keys,
+        write: |report, view| keysizes::keysizes(report, view.engine),
+    },
+    Section {
         names: &["debug"],
         title: "Debug",
         shown: Shown::Named,
@@ -193,10 +203,15 @@ const INFO: EngineCommand = EngineCommand {
 };
 
 fn info(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandError> {
+    let chosen = choose(args.rest());
+    // In a transaction it is on a lane, and holds nothing.
+    let waits_for_lane = !ctx.on_lane && !ctx.in_exec;
+    if waits_for_lane && chosen.iter().any(|section| section.needs == Needs::Keys) {
+        return Ok(Flow::Elsewhere);
+    }
     let mut figures = Figures::of_process(ctx.engine);
     let system = System::look();
     let server = super::server(ctx);
-    let chosen = choose(args.rest());
     let view = View {
         engine: ctx.engine,
         server,
@@ -207,7 +222,7 @@ fn info(ctx: &mut SessionCtx<'_>, mut args: Args<'_>) -> Result<Flow, CommandErr
     let mut written: Vec<(&Section, Option<String>)> = chosen
         .into_iter()
         .map(|section| match section.needs {
-            Needs::Nothing => (section, Some(section.text(&view))),
+            Needs::Nothing | Needs::Keys => (section, Some(section.text(&view))),
             Needs::Databases => (section, None),
         })
         .collect();
@@ -312,5 +327,6 @@ mod tests {
         titles(&["all"], all);
         titles(&["everything"], all);
         titles(&["debug"], "Debug");
+        titles(&["keysizes"], "Keysizes");
     }
 }
