@@ -6,11 +6,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use commands::Rng;
 use cuirass::persistence::disk::{Disk, DiskFile, SystemDisk};
 use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
+
+/// How long it stalls at most.
+const STALL: Duration = Duration::from_secs(60);
 
 /// A directory of the system's, and everything that was done to it.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub(crate) struct Faults {
     pub(crate) sync: bool,
     /// How often names can be brought to it until they cannot.
     pub(crate) directory_syncs: Option<u64>,
-    /// Whether bringing a file to it does not come to an end.
+    /// Whether bringing an increment of an append-only file to it does not come to an end.
     pub(crate) stalled: bool,
 }
 
@@ -150,11 +154,17 @@ impl RecordedDisk {
         path.strip_prefix(&self.root).unwrap().to_path_buf()
     }
 
-    fn opened(self: &Arc<Self>, inner: Box<dyn DiskFile>, file: usize) -> Box<dyn DiskFile> {
+    fn opened(
+        self: &Arc<Self>,
+        path: &Path,
+        inner: Box<dyn DiskFile>,
+        file: usize,
+    ) -> Box<dyn DiskFile> {
         Box::new(RecordedFile {
             disk: Arc::clone(self),
             inner,
             file,
+            is_increment: path.to_string_lossy().ends_with(".incr.aof"),
         })
     }
 
@@ -338,13 +348,13 @@ impl Disk for Recorded {
         let mut tape = self.0.tape.lock();
         let file = tape.name(&self.0.within(path));
         tape.changes.push(Change::Truncate(file, 0));
-        Ok(self.0.opened(inner, file))
+        Ok(self.0.opened(path, inner, file))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let inner = SystemDisk.open(path)?;
         let file = self.0.tape.lock().name(&self.0.within(path));
-        Ok(self.0.opened(inner, file))
+        Ok(self.0.opened(path, inner, file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -390,6 +400,7 @@ struct RecordedFile {
     disk: Arc<RecordedDisk>,
     inner: Box<dyn DiskFile>,
     file: usize,
+    is_increment: bool,
 }
 
 impl DiskFile for RecordedFile {
@@ -416,8 +427,11 @@ impl DiskFile for RecordedFile {
     fn sync(&self) -> io::Result<()> {
         let before = self.disk.position();
         let mut faults = self.disk.faults.lock();
-        while faults.stalled {
-            self.disk.unstalled.wait(&mut faults);
+        while faults.stalled && self.is_increment {
+            // A server of a test that has failed is to end some time.
+            if self.disk.unstalled.wait_for(&mut faults, STALL).timed_out() {
+                break;
+            }
         }
         if faults.sync {
             return Err(nix::Error::EIO.into());

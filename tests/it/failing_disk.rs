@@ -76,8 +76,8 @@ fn a_full_disk_has_writes_refused_until_there_is_room() {
     client.check(&["SET", "later", "x"], "+OK\r\n");
     assert!(info(&mut client).contains("aof_last_write_status:ok"));
     server.end();
-    let image = disk.image(disk.position(), Fate::Kept, &mut Rng::new(0));
-    let server = TestServer::start("appendonly yes", &[Kind::Tcp], image);
+    let dir = std::mem::replace(&mut server.dir, TempDir::new().unwrap());
+    let server = TestServer::start("appendonly yes", &[Kind::Tcp], dir);
     let mut client = server.client();
     for (key, value) in [("before", "2"), ("at", "once"), ("later", "x")] {
         let reply = format!("${}\r\n{value}\r\n", value.len());
@@ -135,6 +135,34 @@ fn a_slow_disk_delays_nobody_with_appendfsync_everysec() {
     assert!(!disk.has_settled(last));
     disk.set_faults(Faults::default());
     wait_until("it is on disk", || disk.has_settled(last));
+}
+
+#[test]
+fn a_file_waits_a_second_for_the_one_before_it() {
+    let (mut server, disk) = start("appendfsync everysec", Clock::standing());
+    let mut client = server.client();
+    client.check(&["SET", "key", "1"], "+OK\r\n");
+    wait_until("it is written", || is_written(&server));
+    disk.set_faults(Faults {
+        stalled: true,
+        ..Faults::default()
+    });
+    client.send(request(&["BGREWRITEAOF"]));
+    client.line();
+    let figures = &server.server().persistence.aof.figures;
+    wait_until("the file has changed", || {
+        figures.pending_syncs.load(Relaxed) == 1
+    });
+    client.check(&["SET", "key", "2"], "+OK\r\n");
+    assert!(!is_written(&server));
+    server.server().clock.advance(Duration::from_secs(1));
+    wait_until("it is written, late as it is", || is_written(&server));
+    disk.set_faults(Faults::default());
+    wait_until("it is rewritten", || is_idle(&server));
+    server.end();
+    let dir = std::mem::replace(&mut server.dir, TempDir::new().unwrap());
+    let server = TestServer::start("appendonly yes", &[Kind::Tcp], dir);
+    server.client().check(&["GET", "key"], "$1\r\n2\r\n");
 }
 
 #[test]
@@ -245,6 +273,8 @@ fn a_rewrite_that_fails_leaves_files_that_belong_together() {
             ..Faults::default()
         });
         rewrite(&server, &mut client);
+        // Whatever is set, files that are of no use any more are removed then.
+        client.check(&["CONFIG", "SET", "aof-disable-auto-gc", "no"], "+OK\r\n");
         client.check(&["INCR", "key"], ":2\r\n");
         let known = disk.position();
         disk.set_faults(Faults::default());
