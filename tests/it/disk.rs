@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 /// How long it stalls at most.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_secs(30);
 
 /// A directory of the system's, and everything that was done to it.
 #[derive(Debug)]
