@@ -203,6 +203,11 @@ impl Desk {
                     Ok(()) => info!("Background snapshot for replicas terminated with success"),
                     Err(error) => warn!("Background snapshot for replicas failed: {error}"),
                 }
+                shared
+                    .server
+                    .replication
+                    .makes_snapshot
+                    .store(false, Relaxed);
                 is_busy.store(false, Relaxed);
             });
         if let Err(error) = made {
@@ -260,7 +265,9 @@ fn cut(shared: &Shared, applicants: &[Applicant]) -> io::Result<(Dump, Vec<(Plac
     engine.change_world(|world: &mut World| replication.open_backlog(engine, world, size));
     let versions = applicants.iter().map(|applicant| applicant.version());
     let version = versions.min().unwrap_or_default();
-    Dump::begin(shared, applicants.len(), version)
+    let begun = Dump::begin(shared, applicants.len(), version)?;
+    replication.makes_snapshot.store(true, Relaxed);
+    Ok(begun)
 }
 
 /// Makes the snapshot and hands it to all who wait as it is made.

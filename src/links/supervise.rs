@@ -112,7 +112,10 @@ fn end_silent(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
     for follower in followers {
         let (since_ms, what) = match follower.phase() {
             Phase::Online => (follower.acknowledged_ms.load(Relaxed), "streaming sync"),
-            Phase::Streaming | Phase::Sending => (follower.written_ms.load(Relaxed), "full sync"),
+            // One that has taken everything so far waits for us.
+            Phase::Streaming | Phase::Sending if follower.client.shown.out.load(Relaxed) > 0 => {
+                (follower.written_ms.load(Relaxed), "full sync")
+            }
             _ => continue,
         };
         if since_ms > 0 && now_ms - since_ms > timeout_ms {

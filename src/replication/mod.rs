@@ -41,6 +41,8 @@ pub(crate) struct Replication {
     pub(crate) arrivals: mpsc::UnboundedSender<Parked>,
     /// Counters.
     pub(crate) counters: Counters,
+    /// Whether a snapshot for replicas has been begun and not been handed over whole.
+    pub(crate) makes_snapshot: AtomicBool,
     /// Whether the snapshot file was made for replicas while such files were not to stay (`rdb-del-sync-files`).
     pub(crate) has_sync_file: AtomicBool,
 }
@@ -135,6 +137,7 @@ impl Replication {
             targets: watch::Sender::new(target),
             arrivals,
             counters: Counters::default(),
+            makes_snapshot: AtomicBool::new(false),
             has_sync_file: AtomicBool::new(false),
         };
         (replication, receiver)

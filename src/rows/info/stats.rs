@@ -50,7 +50,8 @@ fn saving(report: &mut Report, view: &View<'_>) {
     );
     let in_background = save.in_background.load(Relaxed);
     let rewriting = view.server.persistence.aof.figures.rewriting.load(Relaxed);
-    let in_progress = in_background || progress.is_some() && !rewriting;
+    let for_replicas = view.server.replication.makes_snapshot.load(Relaxed);
+    let in_progress = in_background || for_replicas || progress.is_some() && !rewriting;
     report.field("rdb_bgsave_in_progress", u8::from(in_progress));
     report.field("rdb_last_save_time", save.saved_s.load(Relaxed));
     report.field("rdb_last_bgsave_status", status(save.failed.load(Relaxed)));
