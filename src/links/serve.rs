@@ -352,6 +352,8 @@ impl Link {
                 .output
                 .fetch_add((before - left) as u64, Relaxed);
         }
+        let has_to_take = flushed.is_pending();
+        self.follower.has_to_take.store(has_to_take, Relaxed);
         let shown = &self.state.session.client.shown;
         shown.out.store(left as u64, Relaxed);
         shown

@@ -113,7 +113,7 @@ fn end_silent(shared: &Shared, followers: &[Arc<Follower>], now_ms: i64) {
         let (since_ms, what) = match follower.phase() {
             Phase::Online => (follower.acknowledged_ms.load(Relaxed), "streaming sync"),
             // One that has taken everything so far waits for us.
-            Phase::Streaming | Phase::Sending if follower.client.shown.out.load(Relaxed) > 0 => {
+            Phase::Streaming | Phase::Sending if follower.has_to_take.load(Relaxed) => {
                 (follower.written_ms.load(Relaxed), "full sync")
             }
             _ => continue,

@@ -27,6 +27,8 @@ pub(crate) struct Follower {
     pub(crate) over_soft_ms: AtomicI64,
     /// When something was last written to it during its snapshot, in Unix milliseconds.
     pub(crate) written_ms: AtomicI64,
+    /// Whether it has something to take, be it in the output or in the TLS session.
+    pub(crate) has_to_take: AtomicBool,
     /// It is to be sent an empty line, so that it sees that we live.
     pub(crate) wants_newline: AtomicBool,
 }
@@ -97,6 +99,7 @@ impl Follower {
             sent: AtomicU64::new(u64::MAX),
             over_soft_ms: AtomicI64::new(0),
             written_ms: AtomicI64::new(0),
+            has_to_take: AtomicBool::new(false),
             wants_newline: AtomicBool::new(false),
         }
     }
