@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use resp::encode_call;
 use rustls::{ClientConnection, StreamOwned};
 use tracing::debug;
 
@@ -224,14 +225,12 @@ impl Link {
         self.limit(transfer.timeout).map_err(Broken::writing)?;
         let mut preamble = Vec::new();
         if let Some(words) = transfer.auth {
-            encode(&mut preamble, words);
+            encode_call(&mut preamble, words.iter().copied());
         }
         let selects = self.db != Some(transfer.db);
         if selects {
-            encode(
-                &mut preamble,
-                &[b"SELECT", transfer.db.to_string().as_bytes()],
-            );
+            let db = transfer.db.to_string();
+            encode_call(&mut preamble, [b"SELECT".as_slice(), db.as_bytes()]);
         }
         let calls = transfer.calls.iter().map(Vec::as_slice);
         for part in std::iter::once(preamble.as_slice()).chain(calls) {
@@ -330,16 +329,6 @@ fn dial(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
         }
     }
     Err(last)
-}
-
-/// Appends a call as clients send it.
-pub(crate) fn encode(out: &mut Vec<u8>, words: &[&[u8]]) {
-    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
 }
 
 impl Read for Stream {

@@ -523,12 +523,10 @@ impl Link {
         if let Some(durable) = &durable {
             words.extend(["FACK", durable]);
         }
-        let mut ack = format!("*{}\r\n", words.len());
-        for word in words {
-            ack.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-        }
+        let mut ack = Vec::new();
+        resp::encode_call(&mut ack, words.into_iter().map(str::as_bytes));
         let sent = async {
-            writing.write_all(ack.as_bytes()).await?;
+            writing.write_all(&ack).await?;
             writing.flush().await
         };
         sent.await

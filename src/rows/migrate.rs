@@ -17,10 +17,11 @@ use commands::{
 };
 use engine::{EngineCommand, Flow, Handler, Holding, Session, SessionCtx, ShardSet};
 use persist::RdbVersion;
+use resp::encode_call;
 
 use super::error::RowError;
 use super::server;
-use crate::migrate::{Failure, Target, Transfer, encode};
+use crate::migrate::{Failure, Target, Transfer};
 
 /// The row of this module.
 pub(super) const COMMANDS: &[&EngineCommand] = &[&MIGRATE];
@@ -290,7 +291,7 @@ impl Parcel {
     fn call(&self, replace: bool, now_ms: i64) -> Vec<u8> {
         let mut call = Vec::new();
         let Some(Content { payload, deadline }) = &self.content else {
-            encode(&mut call, &[b"DEL", &self.key]);
+            encode_call(&mut call, [b"DEL".as_slice(), &self.key]);
             return call;
         };
         let ttl_ms = deadline.map_or(0, |deadline| deadline.saturating_sub(now_ms).max(1));
@@ -299,7 +300,7 @@ impl Parcel {
         if replace || self.again {
             words.push(b"REPLACE");
         }
-        encode(&mut call, &words);
+        encode_call(&mut call, words);
         call
     }
 }

@@ -1,5 +1,7 @@
 //! A unit of execution in the making: the commands that go into the log in one piece.
 
+use resp::encode_call;
+
 /// The commands of one unit of execution, encoded as RESP, each with the database that it is to run in.
 #[derive(Debug, Default)]
 pub struct Unit {
@@ -21,22 +23,13 @@ impl Unit {
     /// Adds a command.
     pub fn command<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
         self.commands.push((self.bytes.len(), Some(db)));
-        self.encode(words);
+        encode_call(&mut self.bytes, words);
     }
 
     /// Adds a command that means the same in every database: PING, REPLCONF GETACK.
     pub fn command_anywhere(&mut self, words: &[&[u8]]) {
         self.commands.push((self.bytes.len(), None));
-        self.encode(words.iter().copied());
-    }
-
-    fn encode<'w>(&mut self, words: impl ExactSizeIterator<Item = &'w [u8]>) {
-        header(&mut self.bytes, b'*', words.len());
-        for word in words {
-            header(&mut self.bytes, b'$', word.len());
-            self.bytes.extend_from_slice(word);
-            self.bytes.extend_from_slice(b"\r\n");
-        }
+        encode_call(&mut self.bytes, words.iter().copied());
     }
 
     /// Whether there is no command in it.
@@ -56,34 +49,10 @@ impl Unit {
 /// Bytes of buffer that an empty unit keeps.
 const KEPT_MAX: usize = 64 * 1024;
 
-/// `mark`, `number` and the end of the line.
-fn header(out: &mut Vec<u8>, mark: u8, mut number: usize) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        if let Some(digit) = digits.get_mut(at) {
-            *digit = b'0' + (number % 10) as u8;
-        }
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.push(mark);
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
-    out.extend_from_slice(b"\r\n");
-}
-
 /// SELECT of a database.
 pub(crate) fn select(out: &mut Vec<u8>, db: u16) {
     let db = db.to_string();
-    header(out, b'*', 2);
-    for word in ["SELECT", &db] {
-        header(out, b'$', word.len());
-        out.extend_from_slice(word.as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
+    encode_call(out, [b"SELECT".as_slice(), db.as_bytes()]);
 }
 
 pub(crate) const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";

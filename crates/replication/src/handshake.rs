@@ -287,12 +287,7 @@ impl Credentials {
 
 /// Spells a request.
 pub(crate) fn say(words: &[&[u8]], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-    for word in words {
-        out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
-    }
+    resp::encode_call(out, words.iter().copied());
 }
 
 pub(crate) fn text(line: &[u8]) -> String {

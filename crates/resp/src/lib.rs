@@ -5,6 +5,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod call;
 mod inline;
 pub mod number;
 mod output;
@@ -13,6 +14,7 @@ mod reply;
 mod request;
 mod writer;
 
+pub use call::encode_call;
 pub use inline::split_words;
 pub use output::{Deferred, Mark, Output};
 pub use protocol_error::ProtocolError;

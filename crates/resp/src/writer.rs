@@ -317,7 +317,7 @@ fn short_header(tag: u8, value: u32) -> ([u8; 8], usize) {
 }
 
 /// `tag`, `value` in decimal and a line end, and how many bytes of the block they take.
-fn header(tag: u8, value: u64) -> ([u8; HEADER], usize) {
+pub(crate) fn header(tag: u8, value: u64) -> ([u8; HEADER], usize) {
     let digits = 1 + value.checked_ilog10().unwrap_or(0) as usize;
     let (mut block, mut rest) = ([0; HEADER], value);
     let [first, behind @ ..] = &mut block;
