@@ -182,30 +182,54 @@ fn write_temporary(
     snapshot: Snapshot,
     path: &Path,
 ) -> Result<(), SaveError> {
-    let file = match shared.server.persistence.disk.create(path) {
-        Ok(file) => file,
-        Err(error) => {
-            snapshot.give_up(&shared.engine);
+    let incremental = config.read(directive::RDB_SAVE_INCREMENTAL_FSYNC);
+    let written = write_file(shared, snapshot, path, incremental, |snapshot, out| {
+        write_snapshot(shared, config, snapshot, out, StreamKind::File)
+    });
+    written.map_err(|unwritten| match unwritten {
+        Unwritten::NotOpened(error) => {
             warn!(
                 "Failed opening the temp RDB file {} (in server root dir {}) for saving: {}",
                 shown_name(path),
                 shown_directory(path),
                 words(&error)
             );
-            return Err(SaveError::Failed);
+            SaveError::Failed
         }
-    };
-    let incremental = config.read(directive::RDB_SAVE_INCREMENTAL_FSYNC);
-    let out = Syncing::new(file, incremental);
-    let written = write_snapshot(shared, config, snapshot, out, StreamKind::File);
-    let synced = written.and_then(|out| out.sync().map_err(SnapshotError::Io));
-    synced.map_err(|error| match error {
-        SnapshotError::Aborted => SaveError::Aborted,
-        SnapshotError::Io(error) => {
+        Unwritten::Broken(SnapshotError::Aborted) => SaveError::Aborted,
+        Unwritten::Broken(SnapshotError::Io(error)) => {
             warn!("Write error while saving DB to the disk: {}", words(&error));
             SaveError::Failed
         }
     })
+}
+
+/// Why a snapshot is not in its file.
+pub(super) enum Unwritten {
+    /// There is no file.
+    NotOpened(io::Error),
+    /// What is in the file is of no use.
+    Broken(SnapshotError),
+}
+
+/// Has `write` write a snapshot into a new file, and brings it to the disk, `incremental` bit by bit.
+pub(super) fn write_file(
+    shared: &Shared,
+    snapshot: Snapshot,
+    path: &Path,
+    incremental: bool,
+    write: impl FnOnce(Snapshot, Syncing) -> Result<Syncing, SnapshotError>,
+) -> Result<(), Unwritten> {
+    let file = match shared.server.persistence.disk.create(path) {
+        Ok(file) => file,
+        Err(error) => {
+            snapshot.give_up(&shared.engine);
+            return Err(Unwritten::NotOpened(error));
+        }
+    };
+    let written = write(snapshot, Syncing::new(file, incremental));
+    let synced = written.and_then(|out| out.sync().map_err(SnapshotError::Io));
+    synced.map_err(Unwritten::Broken)
 }
 
 /// Writes a snapshot as a whole RDB stream: header, keys, end.

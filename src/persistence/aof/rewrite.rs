@@ -24,7 +24,7 @@ use super::manifest::{BaseFormat, Manifest, Unstored};
 use super::{Aof, Beginning, Names, Order, Rotation, Stage, State};
 use crate::net::Shared;
 use crate::persistence::disk::{Disk, DiskFile};
-use crate::persistence::save::{StreamKind, Syncing, write_snapshot};
+use crate::persistence::save::{StreamKind, Unwritten, write_file, write_snapshot};
 use crate::process::words;
 use crate::server::Server;
 
@@ -434,27 +434,27 @@ fn write_base(
     path: &Path,
     format: BaseFormat,
 ) -> Result<(), Failed> {
-    let file = match shared.server.persistence.disk.create(path) {
-        Ok(file) => file,
-        Err(error) => {
-            snapshot.give_up(&shared.engine);
+    let incremental = config.read(directive::AOF_REWRITE_INCREMENTAL_FSYNC);
+    let written = write_file(
+        shared,
+        snapshot,
+        path,
+        incremental,
+        |snapshot, out| match format {
+            BaseFormat::Rdb => write_snapshot(shared, config, snapshot, out, StreamKind::AofBase),
+            BaseFormat::Commands => write_commands(shared, config, snapshot, out),
+        },
+    );
+    written.map_err(|unwritten| match unwritten {
+        Unwritten::NotOpened(error) => {
             warn!(
                 "Opening the temp file for AOF rewrite in rewriteAppendOnlyFile(): {}",
                 words(&error)
             );
-            return Err(Failed::Error);
+            Failed::Error
         }
-    };
-    let incremental = config.read(directive::AOF_REWRITE_INCREMENTAL_FSYNC);
-    let out = Syncing::new(file, incremental);
-    let written = match format {
-        BaseFormat::Rdb => write_snapshot(shared, config, snapshot, out, StreamKind::AofBase),
-        BaseFormat::Commands => write_commands(shared, config, snapshot, out),
-    };
-    let synced = written.and_then(|out| out.sync().map_err(SnapshotError::Io));
-    synced.map_err(|error| match error {
-        SnapshotError::Aborted => Failed::GivenUp,
-        SnapshotError::Io(error) => {
+        Unwritten::Broken(SnapshotError::Aborted) => Failed::GivenUp,
+        Unwritten::Broken(SnapshotError::Io(error)) => {
             warn!(
                 "Write error writing append only file on disk: {}",
                 words(&error)
