@@ -101,8 +101,9 @@ fn push(
         return Ok(Reply::Integer(0));
     }
     let mut list = slot.or_default();
-    list.push_all(&ctx.call.settings.tuning, end, elements.iter().copied());
-    let len = list.len();
+    let value = &mut *list;
+    value.push_all(&ctx.call.settings.tuning, end, elements.iter().copied());
+    let len = value.len();
     list.commit(pushed(end), elements.len() as u64);
     Ok(len.into())
 }
