@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use resp::ReplyParser;
 use tempfile::TempDir;
 
+use crate::process::Process;
 use crate::server::{request, wait_until};
 
 /// A client of a server that may vanish.
@@ -66,40 +67,19 @@ pub(crate) fn free_address() -> SocketAddr {
     free.local_addr().unwrap()
 }
 
-/// The program as a process of its own.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Process {
-    fn start(dir: &Path, policy: &str) -> Self {
-        let address = free_address();
-        let child = Command::new(env!("CARGO_BIN_EXE_redis-server"))
-            .args(["--port", &address.port().to_string(), "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", policy])
-            .args(["--io-threads", "2", "--worker-placement", "spread"])
-            .arg("--dir")
-            .arg(dir)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_until_loaded(address);
-        Self { child, address }
-    }
-
-    /// SIGKILL: nothing of it runs any more.
-    fn kill(&mut self) {
-        // It is there until it is waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
+/// Starts the program with a file in `dir`, and waits until it has loaded that.
+fn start(dir: &Path, policy: &str) -> Process {
+    let address = free_address();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redis-server"));
+    command
+        .args(["--port", &address.port().to_string(), "--save", ""])
+        .args(["--appendonly", "yes", "--appendfsync", policy])
+        .args(["--io-threads", "2", "--worker-placement", "spread"])
+        .arg("--dir")
+        .arg(dir);
+    let process = Process::start(&mut command, address).unwrap();
+    wait_until_loaded(address);
+    process
 }
 
 fn rounds() -> u64 {
@@ -260,7 +240,7 @@ fn load_and_kill(
 
 /// Starts the server again and looks whether no counter is below its value of these.
 fn check_kept(dir: &Path, policy: &str, round: u64, values: [u64; COUNTERS]) {
-    let process = Process::start(dir, policy);
+    let process = start(dir, policy);
     let mut wire = Wire::connect(process.address).unwrap();
     for (counter, safe) in values.into_iter().enumerate() {
         let key = format!("counter:{counter}");
@@ -277,7 +257,7 @@ fn nothing_that_was_seen_is_lost_with_appendfsync_always() {
     let dir = TempDir::new().unwrap();
     let (seen, mut rng) = (Seen::default(), Rng::new(7));
     for round in 0..rounds() {
-        let process = Process::start(dir.path(), "always");
+        let process = start(dir.path(), "always");
         load_and_kill(process, round, &seen, 50 + rng.below(1500), || false);
         check_kept(dir.path(), "always", round, seen.now());
     }
@@ -292,7 +272,7 @@ fn what_was_seen_two_seconds_before_is_not_lost_with_appendfsync_everysec() {
     for round in 0..rounds() {
         // What was seen last in the round before may be lost.
         let seen = Seen::default();
-        let process = Process::start(dir.path(), "everysec");
+        let process = start(dir.path(), "everysec");
         let started = Instant::now();
         let lives = PROMISED + Duration::from_millis(100 + rng.below(1000));
         let known = Mutex::new(vec![(started, seen.now())]);
@@ -313,7 +293,7 @@ fn what_is_on_disk_by_waitaof_is_there_with_everysec() {
     let dir = TempDir::new().unwrap();
     let mut raised = 0;
     for round in 0..rounds() {
-        let mut process = Process::start(dir.path(), "everysec");
+        let mut process = start(dir.path(), "everysec");
         let mut wire = Wire::connect(process.address).unwrap();
         for _ in 0..200 {
             raised = number(&wire.call(&["INCR", "n"]).unwrap()).unwrap();
@@ -325,7 +305,7 @@ fn what_is_on_disk_by_waitaof_is_there_with_everysec() {
             wire.call(&["INCR", "n"]).unwrap();
         }
         process.kill();
-        let process = Process::start(dir.path(), "everysec");
+        let process = start(dir.path(), "everysec");
         let mut wire = Wire::connect(process.address).unwrap();
         let kept = number(&wire.call(&["GET", "n"]).unwrap()).unwrap();
         assert!(kept >= safe, "round {round}: {kept} of {safe}");

@@ -21,6 +21,7 @@ mod observe;
 mod oracle;
 mod persistence;
 mod power_cut;
+mod process;
 mod protocol;
 mod pubsub;
 mod replication;

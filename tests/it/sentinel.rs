@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use resp::{ReplyParser, Value};
@@ -12,6 +11,7 @@ use tempfile::TempDir;
 use testkit::render;
 
 use crate::certificates::{Certificates, Encrypted};
+use crate::process::Process;
 use crate::server::{Client, request};
 
 /// How long anything may take: sentinels have timeouts of seconds, and the machine may have other work.
@@ -19,38 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The password of the servers.
 const PASSWORD: &str = "open sesame";
-
-/// A process that listens for TLS on a port, and ends with the test.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Process {
-    /// Starts a program with a configuration file that it may rewrite.
-    fn start(program: &Path, address: SocketAddr, file: &Path, more: &[&str]) -> io::Result<Self> {
-        let child = Command::new(program)
-            .arg(file)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Self { child, address })
-    }
-
-    /// SIGKILL: nothing of it runs any more.
-    fn kill(&mut self) {
-        // It is there until it is waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// Waits until `look` finds something.
 #[track_caller]
@@ -113,9 +81,9 @@ impl Stage {
 
     /// A server of ours, with its file as it is by now.
     fn server(&self, name: &str, address: SocketAddr) -> Process {
-        let program = Path::new(env!("CARGO_BIN_EXE_redis-server"));
-        let file = self.dir.path().join(name).join("redis.conf");
-        Process::start(program, address, &file, &[]).unwrap()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redis-server"));
+        command.arg(self.dir.path().join(name).join("redis.conf"));
+        Process::start(&mut command, address).unwrap()
     }
 
     /// A sentinel that watches this primary; `None` when there is none to be had.
@@ -130,9 +98,10 @@ impl Stage {
             primary.port()
         );
         self.configure(name, address, &lines);
-        let file = self.dir.path().join(name).join("redis.conf");
-        let program = Path::new("redis-server");
-        let mut process = Process::start(program, address, &file, &["--sentinel"]).ok()?;
+        let mut command = Command::new("redis-server");
+        command.arg(self.dir.path().join(name).join("redis.conf"));
+        command.arg("--sentinel");
+        let mut process = Process::start(&mut command, address).ok()?;
         wait_for("the sentinel listens", || {
             if process.child.try_wait().unwrap().is_some() {
                 // One that was built without TLS does not know what it reads.
